@@ -1,0 +1,18 @@
+//! What `getStats()` returned, decoded: the objects of one peer connection and their members.
+
+mod field;
+mod kind;
+mod name;
+mod object;
+mod packed;
+mod report;
+
+pub use field::Field;
+pub use kind::StatsKind;
+pub use object::{Members, StatsObject};
+pub use report::{Objects, Stats};
+
+pub(crate) use name::{Name, NameFilter};
+pub(crate) use object::{Form, Slot};
+pub(crate) use packed::NewValue;
+pub(crate) use report::array_index;
