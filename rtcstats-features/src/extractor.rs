@@ -1,0 +1,453 @@
+//! Feeds folds.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead};
+
+use foldhash::fast::RandomState;
+use rtcstats_proto::delta::{Decoder, DeltaError, Strictness};
+use rtcstats_proto::dump::LineReader;
+use rtcstats_proto::stats::Stats;
+use rtcstats_proto::{Event, EventError, EventForm, Method, RawJson};
+
+use crate::{Context, Fold, FoldError, Limits};
+
+/// Computes features from the events of one session, live or from its dump.
+///
+/// It owns what all folds share: the delta decoder and the stats of each peer connection. An event
+/// that yields an error has changed nothing, so the caller decides whether to go on; [`extract`]
+/// goes on unless [strict](Extractor::with_strictness).
+///
+/// ```
+/// use rtcstats_features::Extractor;
+/// use rtcstats_features::jitsi::JitsiFold;
+///
+/// let mut extractor = Extractor::new(JitsiFold::new("a-session"));
+/// extractor.push_line(r#"["connectionInfo",null,{"clientProtocol":"3.1_STANDARD"},1700000000000]"#)?;
+/// assert!(extractor.push_line("no event").is_err());
+/// extractor.push_line(r#"["create","PC_0",{},1700000000123,1]"#)?;
+/// assert_eq!((extractor.counters().lines, extractor.counters().errors), (3, 1));
+/// let json = serde_json::to_value(extractor.finish(1_700_000_001_000.0))?;
+/// assert_eq!(json["features"]["sessionStartTime"], 1_700_000_000_123_u64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Extractor<F> {
+    fold: F,
+    limits: Limits,
+    strictness: Strictness,
+    decoder: Decoder,
+    connections: HashMap<Box<str>, Stats, RandomState>,
+    counters: Counters,
+}
+
+/// What an [`Extractor`] was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Lines, or events.
+    pub lines: u64,
+    /// Those among them that yielded an error.
+    pub errors: u64,
+    /// Last lines cut off in the middle (0 or 1), which are errors only if strict.
+    pub torn: u64,
+}
+
+/// A line that was not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {kind}")]
+#[non_exhaustive]
+pub struct ExtractError {
+    /// Which line, or event, counted from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    #[source]
+    pub kind: ExtractErrorKind,
+}
+
+/// Why a line was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractErrorKind {
+    /// It is no event.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// Its report cannot be decoded.
+    #[error(transparent)]
+    Delta(#[from] DeltaError),
+    /// A fold did not take it.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// It is the first report of one peer connection too many, or of one whose key is longer than
+    /// [`Limits::text_bytes`].
+    #[error("peer connections over the limit of {allowed}")]
+    Connections {
+        /// [`Limits::connections`]
+        allowed: usize,
+    },
+    /// The dump cannot be read on.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl<F: Fold> Extractor<F> {
+    /// An extractor for one session, lenient and within the default [`Limits`].
+    pub fn new(fold: F) -> Self {
+        Self::with_limits(fold, Limits::default())
+    }
+
+    /// As [`Extractor::new`], within `limits`.
+    pub fn with_limits(fold: F, limits: Limits) -> Self {
+        Self {
+            fold,
+            limits,
+            strictness: Strictness::Lenient,
+            decoder: Decoder::jitsi(limits.proto),
+            connections: HashMap::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Sets whether to fail on all input on which existing extractors do, or to make the best of
+    /// it.
+    #[must_use]
+    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = strictness;
+        self.decoder = self.decoder.with_strictness(strictness);
+        self
+    }
+
+    /// Takes an event.
+    ///
+    /// # Errors
+    ///
+    /// If it is not taken, whether strict or not. All is then as before, except that a report
+    /// which a fold did not take stays merged: the next delta needs it.
+    pub fn push(&mut self, event: &Event<'_>) -> Result<(), ExtractError> {
+        self.counters.lines += 1;
+        let result = self.apply(event);
+        self.count_error(result)
+    }
+
+    /// Takes a line, without its terminator.
+    ///
+    /// # Errors
+    ///
+    /// If it is no event, or not taken; see [`Extractor::push`].
+    pub fn push_line(&mut self, line: &str) -> Result<(), ExtractError> {
+        self.counters.lines += 1;
+        let result = match Event::parse_within(line, &self.limits.proto) {
+            Ok(event) => self.apply(&event),
+            Err(error) => Err(error.into()),
+        };
+        self.count_error(result)
+    }
+
+    fn apply(&mut self, event: &Event<'_>) -> Result<(), ExtractErrorKind> {
+        let is_report =
+            event.method() == Some(Method::CompressedGetStats) && event.form() == EventForm::Array;
+        let context = Context::new(&self.limits, self.strictness);
+        if !is_report {
+            return Ok(self.fold.event(event, &context)?);
+        }
+        if !self.fold.wants_stats() {
+            // Nobody else reads the report, but a line that is no JSON is an error all the same.
+            RawJson::parse_within(event.payload().as_str(), &self.limits.proto)
+                .map_err(EventError::from)?;
+            return Ok(self.fold.event(event, &context)?);
+        }
+        let key = event.connection_key();
+        match self.connections.get_mut(key) {
+            Some(stats) => {
+                self.decoder.decode(event.payload(), stats)?;
+                self.fold.stats(event, stats, &context)?;
+            }
+            None => {
+                let allowed = self.limits.connections;
+                if self.connections.len() >= allowed || key.len() > self.limits.text_bytes {
+                    return Err(ExtractErrorKind::Connections { allowed });
+                }
+                let mut stats = Stats::default();
+                self.decoder.decode(event.payload(), &mut stats)?;
+                let stats = self.connections.entry(key.into()).or_insert(stats);
+                self.fold.stats(event, stats, &context)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_error(&mut self, result: Result<(), ExtractErrorKind>) -> Result<(), ExtractError> {
+        result.map_err(|kind| {
+            self.counters.errors += 1;
+            ExtractError {
+                line: self.counters.lines,
+                kind,
+            }
+        })
+    }
+
+    /// What it was given so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The fold.
+    pub fn fold(&self) -> &F {
+        &self.fold
+    }
+
+    /// The features so far; more events may follow. `now` is the time in Unix epoch milliseconds.
+    pub fn snapshot(&self, now: f64) -> F::Output {
+        self.fold.snapshot(now)
+    }
+
+    /// The features of the whole session.
+    pub fn finish(self, now: f64) -> F::Output {
+        self.fold.snapshot(now)
+    }
+}
+
+/// Reads a dump to its end.
+///
+/// Unless the extractor is [strict](Extractor::with_strictness), lines that are not taken are
+/// skipped and [counted](Extractor::counters), and a torn last line is dropped. If it is strict,
+/// reading stops at the first line on which existing extractors fail, a torn one included.
+///
+/// ```
+/// use rtcstats_features::jitsi::JitsiFold;
+/// use rtcstats_features::{Extractor, extract};
+/// use rtcstats_proto::dump::LineReader;
+///
+/// let dump = "[\"connectionInfo\",null,{\"clientProtocol\":\"3.1_STANDARD\"},1]\n[\"close\",\"PC";
+/// let mut extractor = Extractor::new(JitsiFold::new("a-session"));
+/// extract(LineReader::new(dump.as_bytes()), &mut extractor)?;
+/// assert_eq!((extractor.counters().errors, extractor.counters().torn), (0, 1));
+/// # Ok::<(), rtcstats_features::ExtractError>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of the input; if strict, those of the lines.
+pub fn extract<R: BufRead, F: Fold>(
+    mut dump: LineReader<R>,
+    extractor: &mut Extractor<F>,
+) -> Result<(), ExtractError> {
+    let is_strict = extractor.strictness == Strictness::Strict;
+    loop {
+        let line = match dump.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return Err(ExtractError {
+                    line: extractor.counters.lines + 1,
+                    kind: error.into(),
+                });
+            }
+        };
+        extractor.counters.lines += 1;
+        let result = match line.event() {
+            Ok(event) => extractor.apply(&event),
+            Err(error) => {
+                extractor.counters.torn += u64::from(error.is_torn());
+                if error.is_torn() && !is_strict {
+                    continue;
+                }
+                Err(error.error.into())
+            }
+        };
+        let result = extractor.count_error(result);
+        if is_strict {
+            result?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtcstats_proto::delta::DeltaLimit;
+
+    use super::*;
+    use crate::jitsi::JitsiFold;
+
+    /// Remembers the last report of each call.
+    #[derive(Default)]
+    struct LastReport(String);
+
+    impl Fold for LastReport {
+        type Output = String;
+
+        fn event(&mut self, _: &Event<'_>, _: &Context<'_>) -> Result<(), FoldError> {
+            Ok(())
+        }
+
+        fn stats(
+            &mut self,
+            _: &Event<'_>,
+            stats: &Stats,
+            _: &Context<'_>,
+        ) -> Result<(), FoldError> {
+            self.0.clear();
+            stats.write_json(&mut self.0);
+            Ok(())
+        }
+
+        fn snapshot(&self, _: f64) -> String {
+            self.0.clone()
+        }
+    }
+
+    fn report(connection: &str, report: &str) -> String {
+        format!("[\"getstats\",\"{connection}\",{report},1]")
+    }
+
+    #[test]
+    fn each_connection_has_its_own_base() {
+        let mut extractor = Extractor::new(LastReport::default());
+        extractor
+            .push_line(&report("PC_0", r#"{"a":{"b":1,"c":2}}"#))
+            .unwrap();
+        extractor
+            .push_line(&report("PC_1", r#"{"a":{"b":5}}"#))
+            .unwrap();
+        assert_eq!(extractor.snapshot(0.0), r#"{"a":{"b":5}}"#);
+        extractor
+            .push_line(&report("PC_0", r#"{"a":{"b":3}}"#))
+            .unwrap();
+        let merged = extractor.finish(0.0);
+        assert!(merged.starts_with(r#"{"a":{"b":3,"c":2"#), "{merged}");
+    }
+
+    #[test]
+    fn a_bad_line_changes_nothing_and_is_named() {
+        let mut extractor = Extractor::new(LastReport::default());
+        extractor
+            .push_line(&report("PC_0", r#"{"a":{"b":1}}"#))
+            .unwrap();
+        for bad in [
+            "",
+            "no json",
+            "5",
+            r#"["getstats","PC_0",{"a":{"b":2},"c":{"d":}},1]"#,
+        ] {
+            extractor.push_line(bad).unwrap_err();
+        }
+        assert_eq!(extractor.snapshot(0.0), r#"{"a":{"b":1}}"#);
+        let error = extractor.push_line(r#"["x"#).unwrap_err();
+        assert_eq!((error.line, extractor.counters().errors), (6, 5));
+        assert!(error.to_string().starts_with("line 6: "));
+    }
+
+    #[test]
+    fn connections_beyond_the_limit_are_an_error() {
+        let limits = Limits {
+            connections: 1,
+            ..Limits::default()
+        };
+        let mut extractor = Extractor::with_limits(LastReport::default(), limits);
+        extractor
+            .push_line(&report("PC_0", r#"{"a":{"b":1}}"#))
+            .unwrap();
+        let error = extractor.push_line(&report("PC_1", "{}")).unwrap_err();
+        assert!(matches!(
+            error.kind,
+            ExtractErrorKind::Connections { allowed: 1 }
+        ));
+        extractor.push_line(&report("PC_0", r#"{"a":{}}"#)).unwrap();
+    }
+
+    #[test]
+    fn the_limits_of_the_formats_hold() {
+        let proto = rtcstats_proto::Limits {
+            line_bytes: 40,
+            objects: 1,
+            ..rtcstats_proto::Limits::default()
+        };
+        let limits = Limits {
+            proto,
+            ..Limits::default()
+        };
+        let mut extractor = Extractor::with_limits(LastReport::default(), limits);
+        let error = extractor
+            .push_line(&report("PC_0", r#"{"a":{},"b":{}}"#))
+            .unwrap_err();
+        let ExtractErrorKind::Delta(DeltaError::Limit { limit, .. }) = error.kind else {
+            panic!("{error}");
+        };
+        assert_eq!(limit, DeltaLimit::Objects);
+        let error = extractor.push_line(&" ".repeat(41)).unwrap_err();
+        assert!(matches!(
+            error.kind,
+            ExtractErrorKind::Event(EventError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn null_in_the_place_of_an_object_is_an_error_only_if_strict() {
+        for strictness in [Strictness::Lenient, Strictness::Strict] {
+            let mut extractor = Extractor::new(LastReport::default()).with_strictness(strictness);
+            extractor
+                .push_line(&report("PC_0", r#"{"a":{},"b":{}}"#))
+                .unwrap();
+            let result = extractor.push_line(&report("PC_0", r#"{"a":null,"b":{}}"#));
+            assert_eq!(result.is_err(), strictness == Strictness::Strict);
+        }
+    }
+
+    #[test]
+    fn a_report_that_nobody_wants_must_be_json_all_the_same() {
+        let mut extractor = Extractor::new(JitsiFold::new("id"));
+        extractor
+            .push_line(r#"["connectionInfo",null,{},1]"#)
+            .unwrap();
+        extractor.push_line(&report("PC_0", r#"{"a":{}}"#)).unwrap();
+        extractor
+            .push_line(&report("PC_0", r#"{"a":{]}"#))
+            .unwrap_err();
+        assert_eq!(extractor.connections.len(), 0);
+    }
+
+    const DUMP: &str = concat!(
+        "[\"connectionInfo\",null,{\"clientProtocol\":\"3.1_STANDARD\"},1]\n",
+        "nonsense\n",
+        "[\"create\",\"PC_0\",null,2]\n",
+        "[\"x\",null,null,5]\n",
+        "[\"x\",null,nul",
+    );
+
+    #[test]
+    fn a_lenient_extraction_skips_and_counts() {
+        let mut extractor = Extractor::new(JitsiFold::new("id"));
+        extract(LineReader::new(DUMP.as_bytes()), &mut extractor).unwrap();
+        let counters = extractor.counters();
+        assert_eq!((counters.lines, counters.errors, counters.torn), (5, 2, 1));
+        let extraction = extractor.finish(0.0);
+        assert_eq!(extraction.client().unwrap().session_end_time, 5.0);
+    }
+
+    #[test]
+    fn a_strict_extraction_stops_at_the_first_error() {
+        let run = |dump: &str| {
+            let fold = JitsiFold::new("id");
+            let mut extractor = Extractor::new(fold).with_strictness(Strictness::Strict);
+            let result = extract(LineReader::new(dump.as_bytes()), &mut extractor);
+            result.unwrap_err().line
+        };
+        assert_eq!(run(DUMP), 2);
+        assert_eq!(run(&DUMP.replace("nonsense\n", "")), 2);
+        let good = DUMP.replace("nonsense\n", "").replace(",null,2]", ",{},2]");
+        assert_eq!(run(&good), 4);
+    }
+
+    #[test]
+    fn an_input_that_fails_is_an_error_even_if_lenient() {
+        struct Failing;
+        impl io::Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("gone"))
+            }
+        }
+        let mut extractor = Extractor::new(LastReport::default());
+        let reader = LineReader::new(io::BufReader::new(Failing));
+        let error = extract(reader, &mut extractor).unwrap_err();
+        assert_eq!(error.to_string(), "line 1: gone");
+    }
+}

@@ -1,0 +1,60 @@
+//! What a remote may make an extraction remember, in numbers.
+
+/// Upper bounds on what the extraction of one session keeps.
+///
+/// Nothing is dropped silently: an [`Extractor`](crate::Extractor) answers with an error where a
+/// limit of its own is hit, a fold counts what it had to leave out
+/// (such as [`Dropped`](crate::jitsi::Dropped)).
+///
+/// ```
+/// use rtcstats_features::Limits;
+///
+/// let limits = Limits { connections: 8, ..Limits::default() };
+/// assert_eq!(limits.proto.depth, 64);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The bounds on one line and on the stats of one peer connection.
+    pub proto: rtcstats_proto::Limits,
+    /// Peer connections of a session. Default 256: a call has one or two at a time, and a day of
+    /// hourly reconnections makes some tens.
+    pub connections: usize,
+    /// Tracks of one peer connection, split ones included. Default 4,096: a call of 500
+    /// participants has about 1,500.
+    pub tracks: usize,
+    /// Endpoints whose turns as dominant speaker are counted. Default 1,024: twice the participants
+    /// of the largest conferences.
+    pub endpoints: usize,
+    /// Dominant-speaker events that are listed. Default 16,384: one every five seconds, all day.
+    pub speaker_events: usize,
+    /// Face expressions that are listed. Default 16,384: one every five seconds, all day.
+    pub face_landmarks: usize,
+    /// Endpoints whose round-trip time is kept. Default 1,024, as for [`Limits::endpoints`].
+    pub pings: usize,
+    /// Members of the identity's `deploymentInfo`. Default 64: deployments have eight.
+    pub deployment_members: usize,
+    /// Runs of equal samples kept for a rounded mean; beyond them the mean is of the running sum,
+    /// which may round the other way (0.01). Default 16,384: about 200 KiB, 45 hours of reports ten
+    /// seconds apart.
+    pub mean_runs: usize,
+    /// Bytes of any one text or value that is kept of an event as it was sent. Default 1,024: real
+    /// ones, names and addresses, stay below 200.
+    pub text_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            proto: rtcstats_proto::Limits::default(),
+            connections: 256,
+            tracks: 4_096,
+            endpoints: 1_024,
+            speaker_events: 16_384,
+            face_landmarks: 16_384,
+            pings: 1_024,
+            deployment_members: 64,
+            mean_runs: 16_384,
+            text_bytes: 1_024,
+        }
+    }
+}
