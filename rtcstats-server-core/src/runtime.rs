@@ -1,0 +1,394 @@
+//! Drives the machines on a tokio runtime: performs their actions, tells them the time.
+//!
+//! Three kinds of tasks share the work. Each socket's task parses its frames and tells the
+//! [`Server`], which decides in microseconds under one lock. One committer gives the accepted lines
+//! to the journal, as many at a time as have come meanwhile, and reports what is durable. Extraction
+//! threads fold durable lines into features, and complete the sessions that have ended.
+//!
+//! Bytes that were accepted and are not yet durable are bounded ([`Limits::queue_bytes`]): above it
+//! sockets are not read.
+
+mod clock;
+mod committer;
+mod completion;
+mod extraction;
+mod recovery;
+mod socket;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use rtcstats_features::jitsi::Extraction;
+use rtcstats_proto::jitsi::SessionId;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+pub use recovery::Recovery;
+pub use socket::{Outgoing, Socket};
+
+use crate::{
+    Action, Archive, CloseReason, ConnectionId, Counters, DumpName, FeatureSink, Gauges, Handshake,
+    Journal, JournalError, JournalErrorKind, JournalOperation, Limits, Refusal, Server,
+    SessionState, SessionSummary, Timing, Upgrade,
+};
+use clock::Clock;
+use committer::Commit;
+use extraction::Work;
+
+/// How often the server is told the time; its shortest deadline is 2 s.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a [`Runtime`] is made of.
+pub struct RuntimeOptions {
+    /// Bounds of what clients may cost.
+    pub limits: Limits,
+    /// How long the server waits for clients.
+    pub timing: Timing,
+    /// Where lines become durable.
+    pub journal: Arc<dyn Journal>,
+    /// Who gets the features of sessions that ended.
+    pub sinks: Vec<Arc<dyn FeatureSink>>,
+    /// Where finished dumps go.
+    pub archive: Arc<dyn Archive>,
+    /// Threads that extract features. Default 1, which follows tens of thousands of messages a
+    /// second.
+    pub extraction_threads: usize,
+    /// `appEnv` of published records. Default `dev`.
+    pub environment: String,
+}
+
+impl RuntimeOptions {
+    /// Options with the default limits and timing, and without sinks.
+    pub fn new(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Self {
+        Self {
+            limits: Limits::default(),
+            timing: Timing::default(),
+            journal,
+            sinks: Vec::new(),
+            archive,
+            extraction_threads: 1,
+            environment: "dev".to_owned(),
+        }
+    }
+}
+
+/// A running server without a transport: sockets of any kind are [connected](Runtime::connect) to it.
+///
+/// Cheap to clone; all clones are the same server.
+///
+/// When the last clone is dropped the tasks end, at once; [`Runtime::shutdown`] does it in good order.
+#[derive(Clone)]
+pub struct Runtime(Arc<Running>);
+
+struct Running {
+    shared: Arc<Shared>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        {
+            let mut state = self.shared.state();
+            state.server.close_all();
+            self.shared.dispatch(&mut state);
+        }
+        self.shared.shutdown.send_replace(true);
+        for extraction in &self.shared.extraction {
+            // A thread that is behind ends with the process.
+            let _ = extraction.try_send(Work::Stop);
+        }
+    }
+}
+
+/// What all tasks share.
+struct Shared {
+    state: Mutex<State>,
+    commits: mpsc::UnboundedSender<Commit>,
+    extraction: Vec<mpsc::Sender<Work>>,
+    /// Permits for bytes that are accepted and not yet durable.
+    queue: Arc<Semaphore>,
+    journal: Arc<dyn Journal>,
+    sinks: Vec<Arc<dyn FeatureSink>>,
+    archive: Arc<dyn Archive>,
+    limits: Limits,
+    environment: String,
+    clock: Clock,
+    journal_healthy: AtomicBool,
+    completing: AtomicU64,
+    /// Turns at completing sessions.
+    completions: Semaphore,
+    /// Names under which dumps are being stored.
+    storing: Mutex<HashSet<DumpName>>,
+    shutdown: watch::Sender<bool>,
+}
+
+struct State {
+    server: Server,
+    outboxes: HashMap<ConnectionId, Outbox, RandomState>,
+}
+
+/// The way to one socket.
+struct Outbox {
+    frames: mpsc::Sender<String>,
+    close: oneshot::Sender<CloseReason>,
+}
+
+impl Runtime {
+    /// Recovers what the journal holds, and starts the tasks on the current tokio runtime.
+    ///
+    /// Sessions that were not ended are resumable from here on; dumps that were ended are
+    /// completed. What was found is in the second value.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read.
+    pub async fn start(options: RuntimeOptions) -> Result<(Self, Recovery), JournalError> {
+        let (commits, commit_queue) = mpsc::unbounded_channel();
+        let (shutdown, _) = watch::channel(false);
+        let threads = options.extraction_threads.max(1);
+        let (extraction, work): (Vec<_>, Vec<_>) = (0..threads)
+            .map(|_| mpsc::channel(extraction::QUEUE))
+            .unzip();
+        let server = Server::new(options.limits, options.timing);
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                server,
+                outboxes: HashMap::default(),
+            }),
+            commits,
+            extraction,
+            queue: Arc::new(Semaphore::new(
+                options.limits.queue_bytes.min(Semaphore::MAX_PERMITS),
+            )),
+            journal: options.journal,
+            sinks: options.sinks,
+            archive: options.archive,
+            limits: options.limits,
+            environment: options.environment,
+            clock: Clock::start(),
+            journal_healthy: AtomicBool::new(true),
+            completing: AtomicU64::new(0),
+            completions: Semaphore::new(completion::AT_ONCE),
+            storing: Mutex::default(),
+            shutdown,
+        });
+
+        let mut tasks = JoinSet::new();
+        for work in work {
+            let done = extraction::spawn(Arc::clone(&shared), work).map_err(no_thread)?;
+            tasks.spawn(async {
+                // Its end is the end of the thread.
+                let _ = done.await;
+            });
+        }
+        let recovery = recovery::recover(&shared).await?;
+        tasks.spawn(committer::run(Arc::clone(&shared), commit_queue));
+        tasks.spawn(tick(Arc::clone(&shared)));
+        let running = Running {
+            shared,
+            tasks: Mutex::new(tasks),
+        };
+        Ok((Self(Arc::new(running)), recovery))
+    }
+
+    /// Reads an upgrade request; what to echo in the response is in the handshake.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused: complete the upgrade and close the socket with this code and reason.
+    pub fn handshake(&self, upgrade: &Upgrade) -> Result<Handshake, Refusal> {
+        Handshake::new(upgrade, &self.0.shared.limits).map_err(|error| {
+            let mut state = self.0.shared.state();
+            state.server.counters_mut().connection_errors += 1;
+            error.into()
+        })
+    }
+
+    /// Connects a socket whose upgrade is complete.
+    ///
+    /// # Errors
+    ///
+    /// If it must be closed at once, with this code and reason.
+    pub fn connect(&self, handshake: &Handshake) -> Result<Socket, Refusal> {
+        Socket::open(&self.0.shared, handshake)
+    }
+
+    /// The sessions that are not ended, in the order of their names.
+    pub fn sessions(&self) -> Vec<SessionSummary> {
+        let state = self.0.shared.state();
+        let mut sessions: Vec<_> = state.server.sessions().collect();
+        drop(state);
+        sessions.sort_by(|one, other| one.name.cmp(&other.name));
+        sessions
+    }
+
+    /// A session that is not ended.
+    pub fn session(&self, id: &SessionId) -> Option<SessionSummary> {
+        self.0.shared.state().server.session(id)
+    }
+
+    /// The features of a session as of its last durable line; `None` if no such session is open.
+    pub async fn snapshot(&self, name: &DumpName) -> Option<Extraction> {
+        self.0.shared.state().server.session_by_name(name)?;
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Snapshot {
+            name: name.clone(),
+            reply,
+        };
+        self.0.shared.extraction_of(name)?.send(work).await.ok()?;
+        answer.await.ok().flatten()
+    }
+
+    /// The journal, to read the dump of a session that is not yet archived.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.0.shared.journal
+    }
+
+    /// The archive of finished dumps.
+    pub fn archive(&self) -> &Arc<dyn Archive> {
+        &self.0.shared.archive
+    }
+
+    /// Counters and gauges.
+    pub async fn metrics(&self) -> (Counters, Gauges) {
+        let entries = self.0.shared.journal.list().await.unwrap_or_default();
+        let state = self.0.shared.state();
+        let is_live = |session: &SessionSummary| session.state == SessionState::Live;
+        let sessions = state.server.sessions().count() as u64;
+        let live = state.server.sessions().filter(is_live).count() as u64;
+        let gauges = Gauges {
+            connections: state.server.connections() as u64,
+            live_sessions: live,
+            resumable_sessions: sessions - live,
+            queue_size: self.0.shared.completing.load(Ordering::Relaxed),
+            journal_bytes: entries.iter().map(|entry| entry.bytes).sum(),
+            journal_healthy: self.is_healthy(),
+        };
+        (state.server.counters().clone(), gauges)
+    }
+
+    /// Whether the journal took the last lines it was given.
+    pub fn is_healthy(&self) -> bool {
+        self.0.shared.journal_healthy.load(Ordering::Relaxed)
+    }
+
+    /// Stops: closes every socket with 1001, makes durable what was accepted, waits (at most
+    /// `patience`) for the dumps being completed, closes the journal. Sessions stay resumable.
+    ///
+    /// # Errors
+    ///
+    /// If the journal could not be closed in good order.
+    pub async fn shutdown(&self, patience: Duration) -> Result<(), JournalError> {
+        {
+            let mut state = self.0.shared.state();
+            state.server.close_all();
+            self.0.shared.dispatch(&mut state);
+        }
+        let _ = self.0.shared.commits.send(Commit::Stop);
+        self.0.shared.shutdown.send_replace(true);
+        let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
+        let finished = async {
+            while tasks.join_next().await.is_some() {}
+            while self.0.shared.completing.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        if tokio::time::timeout(patience, finished).await.is_err() {
+            tracing::warn!("not every session that ended was completed; the next start goes on");
+        }
+        tasks.detach_all();
+        self.0.shared.journal.close().await
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Performs the server's actions. Called under the lock that decided on them, so that they
+    /// keep their order.
+    fn dispatch(&self, state: &mut State) {
+        while let Some(action) = state.server.poll_action() {
+            match action {
+                Action::Send { connection, text } => {
+                    let outbox = state.outboxes.get(&connection);
+                    if outbox.is_some_and(|outbox| outbox.frames.try_send(text).is_err()) {
+                        state.server.too_slow(connection);
+                    }
+                }
+                Action::Close { connection, reason } => {
+                    if let Some(outbox) = state.outboxes.remove(&connection) {
+                        // The socket may be gone already.
+                        let _ = outbox.close.send(reason);
+                    }
+                }
+                Action::Append {
+                    name,
+                    offset,
+                    line,
+                    sequence_number,
+                } => {
+                    self.commit(Commit::Append {
+                        name,
+                        offset,
+                        line,
+                        sequence_number,
+                    });
+                }
+                Action::Finish {
+                    name,
+                    reason,
+                    facts,
+                    bytes,
+                } => {
+                    tracing::info!(session = %name, ?reason, "session ended");
+                    self.commit(Commit::Finish { name, facts, bytes });
+                }
+            }
+        }
+    }
+
+    fn commit(&self, commit: Commit) {
+        // Fails only when the committer has stopped: then nothing is acknowledged any more.
+        let _ = self.commits.send(commit);
+    }
+
+    fn extraction_of(&self, name: &DumpName) -> Option<&mpsc::Sender<Work>> {
+        use std::hash::BuildHasher;
+        let hash = foldhash::fast::FixedState::default().hash_one(name);
+        let index = usize::try_from(hash).unwrap_or_default() % self.extraction.len().max(1);
+        self.extraction.get(index)
+    }
+}
+
+/// Tells the server the time, often enough for its shortest deadline.
+async fn tick(shared: Arc<Shared>) {
+    let mut shutdown = shared.shutdown.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        }
+        let mut state = shared.state();
+        state.server.timeout(shared.clock.now());
+        shared.dispatch(&mut state);
+    }
+}
+
+fn no_thread(error: std::io::Error) -> JournalError {
+    JournalError::new(
+        JournalOperation::Open,
+        None,
+        JournalErrorKind::Store(error.into()),
+    )
+}
+
+/// A panic while the lock was held would be a bug of ours; the state is still consistent enough to
+/// go on, and every other session depends on it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,65 @@
+//! What can be asked about sessions.
+
+use rtcstats_proto::ClientType;
+use serde::{Serialize, Serializer};
+
+use crate::session::{Phase, Session};
+use crate::{DumpName, SessionFacts};
+
+/// A session that is not ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SessionSummary {
+    /// The name of its dump.
+    #[serde(rename = "id")]
+    pub name: DumpName,
+    /// Whether its client is here.
+    pub state: SessionState,
+    /// Who sends it.
+    #[serde(serialize_with = "serialize_client_type")]
+    pub client_type: ClientType,
+    /// Highest sequence number that was accepted.
+    pub sequence_number: u64,
+    /// Bytes of its dump.
+    pub bytes: u64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub facts: SessionFacts,
+}
+
+/// Whether the client of a session is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SessionState {
+    /// A connection writes to it.
+    Live,
+    /// It waits for its client to come back.
+    Resumable,
+    /// It is over.
+    Finished,
+}
+
+impl SessionSummary {
+    pub(super) fn new(session: &Session) -> Self {
+        Self {
+            name: session.name.clone(),
+            state: match session.phase {
+                Phase::Live(_) => SessionState::Live,
+                Phase::Resumable(_) => SessionState::Resumable,
+            },
+            client_type: session.client_type,
+            sequence_number: session.last_number(),
+            bytes: session.bytes,
+            facts: session.facts.clone(),
+        }
+    }
+}
+
+fn serialize_client_type<S: Serializer>(
+    client_type: &ClientType,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(client_type.as_str())
+}

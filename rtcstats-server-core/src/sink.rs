@@ -1,0 +1,106 @@
+//! Where the features of finished sessions go.
+
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::{BoxFuture, DumpName};
+
+mod directory;
+mod jsonl;
+mod memory;
+
+pub use directory::{DirectorySink, RecordEntry};
+pub use jsonl::{JsonlSink, JsonlSinkOptions};
+pub use memory::MemorySink;
+
+/// Everything that is published of one session.
+#[derive(Debug, Clone)]
+pub struct SessionRecord {
+    /// The dump it was extracted from.
+    pub name: DumpName,
+    /// Its parts; no two have the same name.
+    pub parts: Vec<RecordPart>,
+}
+
+/// One part of a record: a row, a document.
+#[derive(Debug, Clone)]
+pub struct RecordPart {
+    /// What it is within the session, for example `features`, `meeting` or `pc/PC_0`.
+    pub part: String,
+    /// Its content.
+    pub json: Box<RawValue>,
+}
+
+/// Takes the features of finished sessions: a database, a broker, a file.
+///
+/// An implementation passes `testing::sink_contract` (feature `testing`) and
+/// keeps this contract:
+///
+/// - **At least once.** When [`publish`](Self::publish) resolves to `Ok`, all parts are durable where
+///   the sink keeps them. After an error, or a crash, the caller publishes the same record again, so
+///   any part of it may arrive again.
+/// - **Idempotent by (session, part).** A part that is already there is not stored a second time; the
+///   sink documents for how long it remembers. The content of a repetition is the same, or at least as
+///   good, so it may keep or replace what it has.
+/// - **Order:** none between sessions, that of the record within one.
+/// - **Untrusted:** the content of a part and, within the characters of [`DumpName`], the session.
+///   Part names may carry text of the remote, such as ids of peer connections.
+///
+/// Methods take `&self`, since sessions end concurrently; a sink that can only do one thing at a time
+/// queues.
+pub trait FeatureSink: Send + Sync + 'static {
+    /// Publishes a record. Dropping the future may or may not cancel it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. Some parts may have been published.
+    fn publish(&self, record: &SessionRecord) -> BoxFuture<'_, Result<(), SinkError>>;
+
+    /// What it is called in logs and metrics: short, lower case, no secrets.
+    fn name(&self) -> &str;
+}
+
+/// A sink could not publish, or could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub struct SinkError {
+    sink: String,
+    session: Option<DumpName>,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl SinkError {
+    /// An error of the sink of this [name](FeatureSink::name). `session` is absent where it concerns
+    /// the sink as a whole.
+    pub fn new(
+        sink: impl Into<String>,
+        session: Option<DumpName>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            sink: sink.into(),
+            session,
+            source: source.into(),
+        }
+    }
+
+    /// [`FeatureSink::name`] of the sink.
+    pub fn sink(&self) -> &str {
+        &self.sink
+    }
+
+    /// The session that was to be published.
+    pub fn session(&self) -> Option<&DumpName> {
+        self.session.as_ref()
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.session {
+            Some(session) => write!(formatter, "sink {} failed to publish {session}", self.sink),
+            None => write!(formatter, "sink {} failed", self.sink),
+        }
+    }
+}

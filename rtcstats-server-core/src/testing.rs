@@ -1,0 +1,66 @@
+//! Contract suites: what every implementation of a storage trait is held to.
+//!
+//! Run them in a test of the implementation:
+//!
+//! ```
+//! use rtcstats_server_core::{MemoryJournal, MemorySink, testing};
+//!
+//! testing::journal_contract(|| MemoryJournal::new(64 << 20));
+//! testing::sink_contract(MemorySink::default, |sink| {
+//!     let parts = sink.parts().into_iter();
+//!     parts.map(|((session, part), json)| (session, part, json.get().to_owned())).collect()
+//! });
+//! ```
+//!
+//! What they cannot see, an implementation tests itself: what survives a crash, and a full store.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a suite fails by panicking"
+)]
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use rtcstats_proto::jitsi::SessionId;
+
+use crate::DumpName;
+
+mod journal;
+mod sink;
+
+pub use journal::journal_contract;
+pub use sink::sink_contract;
+
+/// Waits for a future on this thread, without a runtime.
+///
+/// ```
+/// assert_eq!(rtcstats_server_core::testing::block_on(async { 7 }), 7);
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+fn name(id: &str) -> DumpName {
+    DumpName::first(SessionId::new(id).expect("an id of this suite"))
+}
