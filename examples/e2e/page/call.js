@@ -1,0 +1,92 @@
+/**
+ * A call of the page with itself: two connections, fake camera and microphone, a data channel, trickled candidates.
+ */
+
+/** Plays a remote stream, so that the receiving side decodes and renders as in a real call. */
+function play(stream) {
+    const video = document.createElement('video');
+
+    video.srcObject = stream;
+    video.muted = true;
+    video.autoplay = true;
+    document.body.append(video);
+}
+
+/** Hands candidates of `from` to `to`, once `to` can take them. */
+function trickle(from, to, described) {
+    from.addEventListener('icecandidate', async ({ candidate }) => {
+        if (candidate) {
+            await described;
+            await to.addIceCandidate(candidate);
+        }
+    });
+}
+
+/** Resolves when `connection` is connected. */
+function connected(connection) {
+    return new Promise((resolve, reject) => {
+        connection.addEventListener('connectionstatechange', () => {
+            if (connection.connectionState === 'connected') {
+                resolve();
+            } else if (connection.connectionState === 'failed') {
+                reject(new Error('the loopback call failed to connect'));
+            }
+        });
+    });
+}
+
+/** SSRC of the first video source in a description. */
+function videoSsrc({ sdp }) {
+    return Number(/^m=video[^]*?^a=ssrc:(\d+)/m.exec(sdp)?.[1]);
+}
+
+/**
+ * Sets the call up and waits until both sides are connected. The wrapped constructor must be in place already.
+ *
+ * The caller is marked as a bridge connection and the callee as peer-to-peer, so that both kinds occur.
+ */
+export async function startCall() {
+    const media = await navigator.mediaDevices.getUserMedia({
+        audio: true,
+        video: { width: 320, height: 240, frameRate: 15 }
+    });
+    const mark = isP2P => ({ optional: [ { rtcStatsSFUP2P: isP2P } ] });
+    const iceServers = [];
+    const caller = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' }, mark(false));
+    const callee = new RTCPeerConnection({ iceServers }, mark(true));
+    const bothConnected = Promise.all([ connected(caller), connected(callee) ]);
+
+    let callerDescribed;
+    let calleeDescribed;
+
+    trickle(callee, caller, new Promise(resolve => { callerDescribed = resolve; }));
+    trickle(caller, callee, new Promise(resolve => { calleeDescribed = resolve; }));
+    callee.addEventListener('track', event => play(event.streams[0]));
+    caller.addEventListener('track', event => play(event.streams[0]));
+
+    caller.createDataChannel('bridge', { ordered: true });
+    media.getTracks().forEach(track => caller.addTrack(track, media));
+    media.getTracks().forEach(track => callee.addTrack(track, media));
+
+    const offer = await caller.createOffer({ offerToReceiveAudio: true });
+
+    await caller.setLocalDescription(offer);
+    await callee.setRemoteDescription(offer);
+    calleeDescribed();
+
+    const answer = await callee.createAnswer();
+
+    await callee.setLocalDescription(answer);
+    await caller.setRemoteDescription(answer);
+    callerDescribed();
+    await bothConnected;
+
+    return {
+        ssrc: videoSsrc(caller.remoteDescription),
+        end() {
+            caller.close();
+            callee.close();
+            media.getTracks().forEach(track => track.stop());
+        }
+    };
+}

@@ -1,0 +1,58 @@
+//! A command line for dumps: their features, their events.
+
+mod events;
+mod features;
+mod input;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measured: features of short sessions take a tenth less time than with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Reads dumps of WebRTC telemetry: plain or gzip, `-` for standard input.
+#[derive(Debug, Parser)]
+#[command(name = "rtcstats", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints the features of dumps as JSON: of one as an object, of several one line each.
+    Features(features::Arguments),
+    /// Prints the events of a dump as JSON lines, reports decoded.
+    Events(events::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Features(arguments) => features::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever read the output wants no more of it.
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "this is how a command line reports errors"
+)]
+fn report(message: &str) {
+    eprintln!("rtcstats: {message}");
+}
