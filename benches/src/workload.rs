@@ -1,0 +1,80 @@
+//! What is worked on.
+
+use crate::{full_reports, long_session, recording, short_sessions};
+
+/// The lines of one dump.
+#[derive(Debug, Clone, Default)]
+pub struct Dump {
+    /// Without terminators.
+    pub lines: Vec<String>,
+}
+
+/// A set of dumps.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Its name in figures.
+    pub name: String,
+    /// In the order they are worked on.
+    pub dumps: Vec<Dump>,
+}
+
+impl Dump {
+    /// Splits the text of a dump.
+    pub fn new(text: &str) -> Self {
+        Self {
+            lines: text.lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl Workload {
+    /// 200 sessions of some minutes: the five recorded calls that [`recording::seeds`] names in
+    /// turn, perturbed.
+    pub fn short_sessions() -> Self {
+        Self {
+            name: "s200".to_owned(),
+            dumps: short_sessions::perturbed(&recording::seeds(), 200),
+        }
+    }
+
+    /// One session of `megabytes` (10⁶ bytes): three peer connections, polled every second.
+    pub fn long_session(megabytes: usize) -> Self {
+        Self {
+            name: format!("L{megabytes}"),
+            dumps: vec![long_session::spun(
+                &recording::reports(),
+                megabytes * 1_000_000,
+            )],
+        }
+    }
+
+    /// The one recording inside the project, as it is.
+    pub fn recorded_call() -> Self {
+        let lines = recording::own().lines().map(str::to_owned).collect();
+        Self {
+            name: "call".to_owned(),
+            dumps: vec![Dump { lines }],
+        }
+    }
+
+    /// A session of one peer connection whose reports are all complete, as some clients send them.
+    pub fn full_reports() -> Self {
+        Self {
+            name: "full".to_owned(),
+            dumps: vec![full_reports::session(&recording::reports())],
+        }
+    }
+
+    /// Bytes of all lines, terminators included.
+    pub fn bytes(&self) -> usize {
+        self.lines().map(|line| line.len() + 1).sum()
+    }
+
+    /// The lines of all dumps.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.dumps
+            .iter()
+            .flat_map(|dump| &dump.lines)
+            .map(String::as_str)
+    }
+}
