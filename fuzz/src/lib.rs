@@ -1,0 +1,16 @@
+//! What the fuzz targets compare with: a delta codec written for clarity, over whole trees.
+
+mod chunks;
+mod decoder;
+mod encoder;
+mod tree;
+
+pub use chunks::chunks;
+pub use decoder::ReferenceDecoder;
+pub use encoder::ReferenceEncoder;
+pub use tree::{number, same};
+
+/// Whether `text` is JSON by its grammar alone: lone surrogates and numbers beyond `f64` pass.
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
