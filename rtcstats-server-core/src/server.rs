@@ -320,7 +320,8 @@ impl Server {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        if session.bytes + line.len() as u64 > self.limits.session_bytes {
+        let is_over = session.bytes + line.len() as u64 > self.limits.session_bytes;
+        if is_over && !session.is_repetition(sequence_number) {
             self.counters.limits.session_bytes += 1;
             self.end(id, EndReason::OverLimit);
             if self

@@ -176,7 +176,7 @@ impl Session {
         time: Time,
         mut append: impl FnMut(u64, Bytes),
     ) -> Verdict {
-        if sequence_number.is_some_and(|number| number <= self.accepted) {
+        if self.is_repetition(sequence_number) {
             self.facts.duplicates += 1;
             return Verdict::Duplicate;
         }
@@ -201,6 +201,11 @@ impl Session {
         }
         self.append(line, &mut append);
         Verdict::Accepted
+    }
+
+    /// Whether a line with this number was accepted before.
+    pub(crate) fn is_repetition(&self, sequence_number: Option<u64>) -> bool {
+        sequence_number.is_some_and(|number| number <= self.accepted)
     }
 
     fn append(&mut self, line: Bytes, append: &mut impl FnMut(u64, Bytes)) {

@@ -343,6 +343,24 @@ fn each_limit_is_answered_and_counted() {
 }
 
 #[test]
+fn what_is_sent_again_does_not_end_a_session_near_its_limit() {
+    let mut limits = Limits::default();
+    limits.session_bytes = 800;
+    let mut world = World::with(limits, Timing::default());
+    let connection = world.connect(&browser("s", false)).unwrap();
+    let mut number = 0;
+    let room = |world: &World| 800 - world.server.sessions().next().map_or(0, |s| s.bytes);
+    while room(&world) >= 30 {
+        number += 1;
+        world.receive(connection, entry("s", number).as_bytes());
+    }
+    for number in 1..=number {
+        world.receive(connection, entry("s", number).as_bytes());
+    }
+    assert_eq!(world.closed(connection), None);
+}
+
+#[test]
 fn a_gap_is_noted_and_nothing_waits_for_it() {
     let mut world = World::new();
     let connection = world.connect(&browser("s", false)).unwrap();
