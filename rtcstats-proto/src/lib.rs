@@ -35,10 +35,10 @@
 //! | [`stats`] | what `getStats()` returned, and the tables of its types and members |
 //! | [`json`] | JSON text with JavaScript's semantics |
 
+mod client_type;
 pub mod delta;
 pub mod dump;
 mod event;
-mod generation;
 pub mod jitsi;
 pub mod json;
 mod limits;
@@ -46,8 +46,8 @@ mod method;
 pub mod stats;
 mod table;
 
+pub use client_type::{ClientType, select_subprotocol};
 pub use event::{Event, EventError, EventForm, Scope, sequence_number_of};
-pub use generation::{ClientType, Generation, select_subprotocol};
 pub use json::{JsonError, RawJson};
 pub use limits::Limits;
 pub use method::Method;

@@ -344,6 +344,9 @@ async fn a_session_that_the_journal_refuses_for_ever_holds_up_no_other() {
             break;
         }
     }
+    // Small enough for the room that is left, but behind a hole.
+    let more = send(&mut big, "big", 41..=60);
+    let _ = tokio::time::timeout(Duration::from_secs(5), more).await;
     drop(big);
     let mut small = connect(&setup.runtime, "small");
     send(&mut small, "small", 1..=3).await;
@@ -357,6 +360,18 @@ async fn a_session_that_the_journal_refuses_for_ever_holds_up_no_other() {
             .contains_key(&name("small"))
     })
     .await;
+    until("what the journal took", || {
+        setup
+            .archive
+            .dumps
+            .lock()
+            .unwrap()
+            .contains_key(&name("big"))
+    })
+    .await;
+    let stored = numbers(&dump_of(&setup.archive, "big"));
+    assert!(!stored.is_empty() && stored.len() < 40);
+    assert_eq!(stored, (1..=stored.len() as u64).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Gives lines to the journal, and tells what is durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -71,22 +71,26 @@ struct Growing {
 pub(super) async fn run(shared: Arc<Shared>, mut commits: mpsc::UnboundedReceiver<Commit>) {
     const AT_ONCE: usize = 4_096;
     let mut received = Vec::new();
+    // Logs that are refused for ever, until they are finished: what still comes for them would
+    // leave a hole in front of it.
+    let mut refused: HashSet<DumpName, RandomState> = HashSet::default();
     while commits.recv_many(&mut received, AT_ONCE).await > 0 {
         let mut rest = received.drain(..).peekable();
         while rest.peek().is_some() {
             let round = Round::collect(&mut rest);
-            if !round.batch.is_empty() {
-                commit(
-                    &shared,
-                    round
-                        .batch
-                        .into_iter()
-                        .map(|(name, lines)| (name, lines.freeze()))
-                        .collect(),
-                )
-                .await;
+            let batch: Batch = round
+                .batch
+                .into_iter()
+                .filter(|(name, _)| !refused.contains(name))
+                .map(|(name, lines)| (name, lines.freeze()))
+                .collect();
+            if !batch.is_empty() {
+                refused.extend(commit(&shared, batch).await);
             }
             drop(round.permits);
+            for log in &round.finished {
+                refused.remove(&log.name);
+            }
             finish(&shared, round.finished).await;
             if round.stop {
                 stop_extraction(&shared).await;
@@ -147,8 +151,9 @@ impl Growing {
 }
 
 /// Appends until it is durable. A journal that fails (a full disk, say) holds everything up: the
-/// queue fills, sockets are not read, nothing is acknowledged, and nothing is lost.
-async fn commit(shared: &Arc<Shared>, batch: Batch) {
+/// queue fills, sockets are not read, nothing is acknowledged, and nothing is lost. Returns the logs
+/// that will never take another line.
+async fn commit(shared: &Arc<Shared>, batch: Batch) -> Vec<DumpName> {
     const LONGEST_PAUSE: Duration = Duration::from_secs(5);
     let mut pause = Duration::from_millis(50);
     let mut failed: Vec<DumpName> = Vec::new();
@@ -177,6 +182,7 @@ async fn commit(shared: &Arc<Shared>, batch: Batch) {
     }
     shared.journal_healthy.store(true, Ordering::Relaxed);
     report(shared, batch, &failed).await;
+    failed
 }
 
 fn appends(batch: &Batch) -> Vec<Append> {

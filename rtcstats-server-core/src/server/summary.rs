@@ -37,8 +37,6 @@ pub enum SessionState {
     Live,
     /// It waits for its client to come back.
     Resumable,
-    /// It is over.
-    Finished,
 }
 
 impl SessionSummary {

@@ -1,14 +1,6 @@
-//! Protocol generations, and what a WebSocket subprotocol says about the client behind it.
+//! What a WebSocket subprotocol says about the client behind it.
 
 use std::fmt;
-
-/// A generation of the rtcstats protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Generation {
-    /// Jitsi's branch: JSON envelopes with resume, subprotocols `3.1_STANDARD`, `3.0_JVB`, `1.0_…`.
-    Jitsi,
-}
 
 /// Who sends, derived from the subprotocol of the WebSocket (Jitsi spec 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
