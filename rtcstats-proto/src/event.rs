@@ -32,6 +32,8 @@ pub struct Event<'a> {
     connection_key: Cow<'a, str>,
     has_connection: bool,
     payload: RawJson<'a>,
+    /// What stands between the payload and the time, as it was written.
+    extra: &'a str,
     timestamp: Option<f64>,
     sequence_number: Option<u64>,
 }
@@ -55,6 +57,12 @@ pub enum EventForm {
     Array,
     /// `{"statsSessionId", "type", "data", "timestamp"}`: the request of a back-end client.
     Request,
+    /// `[method, peer connection, value, …, time delta]`: what clients of rtcstats 5.0 write.
+    Delta,
+    /// The object with meta data at the head of a dump, which is the payload. It has no name.
+    Metadata,
+    /// Not from a line: an event of an import, whose report is complete.
+    Import,
 }
 
 /// A line that is no event.
@@ -129,6 +137,7 @@ impl<'a> Event<'a> {
             connection_key: Cow::Borrowed(UNDEFINED_KEY),
             has_connection: false,
             payload: RawJson::NULL,
+            extra: "",
             timestamp: None,
             sequence_number: None,
         };
@@ -223,9 +232,178 @@ impl<'a> Event<'a> {
             connection_key: Cow::Borrowed(UNDEFINED_KEY),
             has_connection: false,
             payload,
+            extra: "",
             timestamp,
             sequence_number: None,
         })
+    }
+
+    /// An event that no line was written for, as an import makes them. Its report, if it is one, is
+    /// complete: see [`Decoder::full`](crate::delta::Decoder::full).
+    ///
+    /// ```
+    /// use rtcstats_proto::{Event, Method, RawJson};
+    ///
+    /// let value = RawJson::parse("\"stable\"")?;
+    /// let event = Event::import("onsignalingstatechange", Some("9-1"), value, 1_700_000_000_000.5);
+    /// assert_eq!(event.method(), Some(Method::OnSignalingStateChange));
+    /// # Ok::<(), rtcstats_proto::JsonError>(())
+    /// ```
+    pub fn import(
+        name: &'a str,
+        connection: Option<&'a str>,
+        payload: RawJson<'a>,
+        timestamp: f64,
+    ) -> Self {
+        Self::import_named(Cow::Borrowed(name), connection, payload, timestamp)
+    }
+
+    /// As [`Event::import`], with a name that nobody else may hold.
+    pub(crate) fn import_named(
+        name: Cow<'a, str>,
+        connection: Option<&'a str>,
+        payload: RawJson<'a>,
+        timestamp: f64,
+    ) -> Self {
+        Self {
+            form: EventForm::Import,
+            method: Method::from_name(&name),
+            name,
+            connection_key: Cow::Borrowed(connection.unwrap_or("null")),
+            has_connection: connection.is_some(),
+            payload,
+            timestamp: Some(timestamp),
+            ..Self::metadata("", RawJson::NULL)
+        }
+    }
+
+    /// The head of a dump.
+    pub(crate) fn metadata(line: &'a str, payload: RawJson<'a>) -> Self {
+        Self {
+            line,
+            form: EventForm::Metadata,
+            name: Cow::Borrowed(""),
+            method: None,
+            connection_key: Cow::Borrowed(UNDEFINED_KEY),
+            has_connection: false,
+            payload,
+            extra: "",
+            timestamp: None,
+            sequence_number: None,
+        }
+    }
+
+    /// Reads one line of rtcstats 5.0 (spec 2 and 8.3); `time` is that of the line before, in Unix
+    /// epoch milliseconds.
+    pub(crate) fn parse_delta(
+        line: &'a str,
+        time: f64,
+        limits: &Limits,
+        split: bool,
+    ) -> Result<Self, EventError> {
+        let mut reader = Reader::new(line, limits.depth);
+        if reader.peek() != Some(b'[') {
+            reader.value()?;
+            reader.finish()?;
+            return Err(EventError::Shape);
+        }
+        reader.expect(b'[')?;
+        if reader.take(b']') {
+            reader.finish()?;
+            return Err(EventError::Shape);
+        }
+        let name = RawJson::trusted(reader.value()?).to_key();
+        let method = Method::from_code(&name).or_else(|| Method::from_name(&name));
+        let mut event = Self {
+            form: EventForm::Delta,
+            name: method.map_or(name, |method| Cow::Borrowed(method.as_str())),
+            method,
+            ..Self::metadata(line, RawJson::NULL)
+        };
+        if !reader.more(b']')? {
+            reader.finish()?;
+            return Err(EventError::Shape);
+        }
+        let connection = RawJson::trusted(reader.value()?);
+        event.has_connection = !connection.is_null();
+        event.connection_key = connection.to_key();
+        if !reader.more(b']')? {
+            reader.finish()?;
+            return Err(EventError::Shape);
+        }
+        let is_report = method == Some(Method::GetStats);
+        if is_report && split && event.split_delta_report(&mut reader, time) {
+            return Ok(event);
+        }
+        event.payload = RawJson::trusted(reader.value()?);
+        event.read_delta_tail(&mut reader, time)?;
+        event.payload = unquoted_state(method, event.payload);
+        Ok(event)
+    }
+
+    /// As [`Event::split_report`], for rtcstats 5.0.
+    fn split_delta_report(&mut self, reader: &mut Reader<'a>, time: f64) -> bool {
+        if reader.peek() != Some(b'{') {
+            return false;
+        }
+        let start = reader.position();
+        let Some(length) = memchr::memrchr(b'}', self.line.as_bytes()) else {
+            return false;
+        };
+        let end = length + 1;
+        let (Some(report), Some(tail)) = (self.line.get(start..end), self.line.get(end..)) else {
+            return false;
+        };
+        self.payload = RawJson::trusted(report);
+        self.read_delta_tail(&mut Reader::new(tail, 0), time)
+            .is_ok()
+    }
+
+    /// What follows the payload: extra elements, the time delta, the end.
+    fn read_delta_tail(&mut self, reader: &mut Reader<'a>, time: f64) -> Result<(), EventError> {
+        let start = reader.position();
+        let mut end = start;
+        let mut last = None;
+        while reader.more(b']')? {
+            // Behind the comma, if one came before.
+            end = if last.is_some() {
+                reader.position()
+            } else {
+                end
+            };
+            last = Some(RawJson::trusted(reader.value()?));
+        }
+        reader.finish()?;
+        let delta = last.ok_or(EventError::Shape)?;
+        let delta = match delta.as_number() {
+            // Beyond all numbers, no later event would have a time.
+            Some(delta) if (time + delta).is_finite() => delta,
+            Some(_) => 0.0,
+            None if delta.is_null() => 0.0,
+            None => return Err(EventError::Shape),
+        };
+        self.extra = reader.source().get(start..end).unwrap_or_default();
+        self.timestamp = Some(time + delta);
+        Ok(())
+    }
+
+    /// Reads the line again, its report included, whose end was guessed before: extra elements
+    /// behind it may hold braces too.
+    ///
+    /// Needed only where the report turns out malformed.
+    ///
+    /// # Errors
+    ///
+    /// If the line is malformed.
+    pub fn reread(&self, limits: &Limits) -> Result<Self, EventError> {
+        match self.form {
+            EventForm::Delta => {
+                let mut event = Self::parse_delta(self.line, 0.0, limits, false)?;
+                event.timestamp = self.timestamp;
+                Ok(event)
+            }
+            _ => Ok(self.clone()),
+        }
     }
 
     /// The whole line.
@@ -271,6 +449,28 @@ impl<'a> Event<'a> {
         self.payload
     }
 
+    /// The elements between the value and the time delta of an rtcstats 5.0 event: correlation
+    /// ids, track ids, the reason of a report. None in other generations.
+    ///
+    /// ```
+    /// use rtcstats_proto::EventReader;
+    ///
+    /// let mut reader = EventReader::default();
+    /// let event = reader.read(r#"[6,"PC_0",null,"6-0",1700000000000]"#)?.ok_or("no event")?;
+    /// assert!(event.extra().next().is_some_and(|id| id.is_text("6-0")));
+    /// assert_eq!(event.extra().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extra(&self) -> impl Iterator<Item = RawJson<'a>> + use<'a> {
+        let mut reader = Reader::new(self.extra, Limits::MAX_DEPTH);
+        std::iter::from_fn(move || {
+            // `more` takes the comma in front; the text was checked with the line.
+            reader.peek()?;
+            reader.take(b',');
+            reader.value().ok().map(RawJson::trusted)
+        })
+    }
+
     /// When it happened: Unix epoch milliseconds by the clock of the client (of the server for a
     /// request), if the line says.
     pub fn timestamp(&self) -> Option<f64> {
@@ -306,6 +506,46 @@ pub fn sequence_number_of(line: &str) -> Option<u64> {
         reader.finish().ok().map(|()| number)
     };
     sequence_number(number(previous), number(last))
+}
+
+/// Chrome's own event log writes the states of these events as JSON text in a JSON text
+/// (rtcstats spec 8.3).
+fn unquoted_state(method: Option<Method>, payload: RawJson<'_>) -> RawJson<'_> {
+    const SIGNALING: &[&str] = &[
+        "\"stable\"",
+        "\"have-local-offer\"",
+        "\"have-remote-offer\"",
+        "\"have-local-pranswer\"",
+        "\"have-remote-pranswer\"",
+        "\"closed\"",
+    ];
+    const ICE_CONNECTION: &[&str] = &[
+        "\"new\"",
+        "\"checking\"",
+        "\"connected\"",
+        "\"completed\"",
+        "\"failed\"",
+        "\"disconnected\"",
+        "\"closed\"",
+    ];
+    const CONNECTION: &[&str] = &[
+        "\"new\"",
+        "\"connecting\"",
+        "\"connected\"",
+        "\"disconnected\"",
+        "\"failed\"",
+        "\"closed\"",
+    ];
+    const ICE_GATHERING: &[&str] = &["\"new\"", "\"gathering\"", "\"complete\""];
+    let states = match method {
+        Some(Method::OnSignalingStateChange) => SIGNALING,
+        Some(Method::OnIceConnectionStateChange) => ICE_CONNECTION,
+        Some(Method::OnConnectionStateChange) => CONNECTION,
+        Some(Method::OnIceGatheringStateChange) => ICE_GATHERING,
+        _ => return payload,
+    };
+    let state = states.iter().find(|state| payload.is_text(state));
+    state.map_or(payload, |state| RawJson::trusted(state))
 }
 
 fn sequence_number(previous: Option<f64>, last: Option<f64>) -> Option<u64> {

@@ -6,6 +6,7 @@
 //! decoded into [`Stats`](crate::stats::Stats).
 
 mod error;
+mod normal;
 mod number;
 mod raw;
 mod reader;
@@ -18,5 +19,7 @@ pub use raw::{Elements, JsonKind, Members, RawJson};
 pub use text::write_text;
 pub use value::Value;
 
-pub(crate) use reader::{Reader, Token};
+pub(crate) use normal::write_normal;
+pub(crate) use number::is_javascript_space;
+pub(crate) use reader::{KeyWord, Reader, Token};
 pub(crate) use text::{Text, unescape_into};

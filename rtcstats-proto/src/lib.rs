@@ -30,24 +30,38 @@
 //! | Module | What |
 //! |---|---|
 //! | [`jitsi`] | messages of a Jitsi 3.x WebSocket, both directions |
-//! | [`dump`] | dump files: compression, lines, header |
+//! | [`legacy`] | what only clients of protocol 2.0 need: repairs, identifiers, Chrome's first statistics |
+//! | [`dump`] | dump files of every generation and exports of webrtc-internals: compression, lines, conversion |
 //! | [`delta`] | the getStats delta codec, both ways |
 //! | [`stats`] | what `getStats()` returned, and the tables of its types and members |
+//! | [`Timeseries`] | what was reported, member by member |
+//! | [`sdp`] | ICE candidate lines, session descriptions and their codec |
+//! | [`privacy`] | addresses masked in lines and files, and located before that |
 //! | [`json`] | JSON text with JavaScript's semantics |
 
 mod client_type;
 pub mod delta;
 pub mod dump;
 mod event;
+mod event_reader;
+mod generation;
 pub mod jitsi;
 pub mod json;
+pub mod legacy;
 mod limits;
 mod method;
+pub mod privacy;
+pub mod rtcstats;
+pub mod sdp;
 pub mod stats;
 mod table;
+mod timeseries;
 
 pub use client_type::{ClientType, select_subprotocol};
 pub use event::{Event, EventError, EventForm, Scope, sequence_number_of};
+pub use event_reader::EventReader;
+pub use generation::Generation;
 pub use json::{JsonError, RawJson};
 pub use limits::Limits;
 pub use method::Method;
+pub use timeseries::{Point, PointValue, StatsSeries, Timeseries, TimeseriesError, mark_gaps};

@@ -30,11 +30,28 @@ pub struct Limits {
     /// Bytes of the texts among the values of one peer connection. Default 8 MiB: real
     /// connections hold some tens of KiB.
     pub text_bytes: usize,
+    /// Bytes of one nested value that deltas of rtcstats 5.0 add to, which are written anew with each
+    /// addition. Default 16 KiB: real ones, such as `qualityLimitationDurations`, are below 200.
+    pub nested_bytes: usize,
     /// Different member names outside the table of known ones, for one peer connection.
     /// Default 1,024.
     pub unknown_names: usize,
+    /// Bytes of a session description that later ones may build on, see
+    /// [`DescriptionReader`](crate::sdp::DescriptionReader). Default 1 MiB: a connection with 200
+    /// media sections has about 400 KiB.
+    pub description_bytes: usize,
     /// Bytes of one stats id or member name. Default 1,024: real ids are below 100.
     pub name_bytes: usize,
+    /// Bytes of a webrtc-internals export, decompressed. Default 256 MiB: such a file has to be in
+    /// memory as a whole. Ten minutes of a call with two connections make 3 MB, and days of a large
+    /// meeting some 100 MB.
+    pub import_bytes: usize,
+    /// Peer connections of one dump, while it is read to whole values. Default 4,096: a conference
+    /// that reconnects every minute for a day has 1,440.
+    pub connections: usize,
+    /// Points of all series of a [`Timeseries`](crate::Timeseries). Default 4,194,304, 24 bytes each:
+    /// an hour of a call with 20 tracks and a report a second has about 2 million.
+    pub points: usize,
 }
 
 impl Limits {
@@ -51,8 +68,13 @@ impl Default for Limits {
             members: 512,
             values: 262_144,
             text_bytes: 8 << 20,
+            nested_bytes: 16 << 10,
             unknown_names: 1_024,
+            description_bytes: 1 << 20,
             name_bytes: 1_024,
+            import_bytes: 256 << 20,
+            connections: 4_096,
+            points: 4 << 20,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The table of API calls and events that clients trace.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
@@ -32,7 +33,8 @@ macro_rules! methods {
                 }
             }
 
-            /// The number that stands for it in rtcstats 5.0, if it has one.
+            /// The number that stands for it in rtcstats 5.0, if it has one. Readers understand
+            /// them all; writers use [`Method::code`].
             pub fn number(self) -> Option<u16> {
                 match self {
                     $(Self::$variant => number!($($number)?),)*
@@ -107,13 +109,26 @@ methods! {
     MediaStreamTrackOnMute "MediaStreamTrack.onmute" = 73,
     MediaStreamTrackOnUnmute "MediaStreamTrack.onunmute" = 74,
     HtmlMediaElementResize "HTMLMediaElement.resize" = 80,
+    MediaStreamTrackEnabled "MediaStreamTrack.enabled",
+    MediaStreamTrackContentHint "MediaStreamTrack.contentHint",
     // Capture, decoded only or without a number
     GetDisplayMediaOnFailure "navigator.mediaDevices.getDisplayMediaOnFailure" = 68,
     LegacyGetUserMedia "getUserMedia",
     LegacyGetUserMediaOnSuccess "getUserMediaOnSuccess",
     LegacyGetUserMediaOnFailure "getUserMediaOnFailure",
-    // Jitsi: delta-compressed stats
+    // rtcstats 5.0: the page
+    WebSocket "websocket",
+    // Chrome's own event log
+    TransceiverAdded "transceiverAdded",
+    TransceiverModified "transceiverModified",
+    // Legacy and Jitsi: delta-compressed stats
     CompressedGetStats "getstats",
+    // Legacy: the session
+    PublicIp "publicIP",
+    UserFeedback "userfeedback",
+    Tags "tags",
+    WsConnect "wsconnect",
+    WsConnectError "wsconnecterror",
     // Jitsi: the session
     ConnectionInfo "connectionInfo",
     Identity "identity",
@@ -145,6 +160,22 @@ static BY_NAME: LazyLock<HashMap<&'static str, Method, FixedState>> = LazyLock::
         .collect()
 });
 
+/// Numbers of rtcstats 5.0 are below.
+const NUMBERS: usize = 128;
+
+static BY_NUMBER: LazyLock<[Option<Method>; NUMBERS]> = LazyLock::new(|| {
+    let mut table = [None; NUMBERS];
+    for method in Method::ALL {
+        let entry = method
+            .number()
+            .and_then(|number| table.get_mut(usize::from(number)));
+        if let Some(entry) = entry {
+            *entry = Some(*method);
+        }
+    }
+    table
+});
+
 impl Method {
     /// The method with this name, if it is known.
     ///
@@ -155,6 +186,44 @@ impl Method {
     /// ```
     pub fn from_name(name: &str) -> Option<Self> {
         BY_NAME.get(name).copied()
+    }
+
+    /// The method that a code of rtcstats 5.0 stands for: `g`, or a number as text.
+    ///
+    /// ```
+    /// use rtcstats_proto::Method;
+    /// assert_eq!(Method::from_code("g"), Some(Method::GetStats));
+    /// assert_eq!(Method::from_code("39"), Some(Method::Create));
+    /// assert_eq!(Method::from_code("62"), None);
+    /// ```
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "g" | "1" => Some(Self::GetStats),
+            // What the standard library reads as a number may have a sign, or zeros in front.
+            _ if !code.starts_with(|first| matches!(first, '1'..='9')) => None,
+            _ => {
+                let number: usize = code.parse().ok()?;
+                BY_NUMBER.get(number).copied().flatten()
+            }
+        }
+    }
+
+    /// What a client of rtcstats 5.0 writes for it: `"g"` with its quotes, or a number; `None`
+    /// where it writes the name.
+    ///
+    /// ```
+    /// use rtcstats_proto::Method;
+    /// assert_eq!(Method::GetStats.code().as_deref(), Some("\"g\""));
+    /// assert_eq!(Method::Create.code().as_deref(), Some("39"));
+    /// // Understood since 5.0, to be written by the next generation only.
+    /// assert_eq!(Method::GetDisplayMediaOnFailure.code(), None);
+    /// ```
+    pub fn code(self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::GetStats => Some(Cow::Borrowed("\"g\"")),
+            Self::GetDisplayMediaOnFailure => None,
+            _ => Some(Cow::Owned(self.number()?.to_string())),
+        }
     }
 }
 
@@ -167,6 +236,21 @@ impl fmt::Debug for Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_lead_back_to_their_method() {
+        for method in Method::ALL {
+            if let Some(number) = method.number() {
+                assert_eq!(Method::from_code(&number.to_string()), Some(*method));
+            }
+            if let Some(code) = method.code() {
+                assert_eq!(Method::from_code(code.trim_matches('"')), Some(*method));
+            }
+        }
+        for code in ["", "0", "02", "-1", "+39", "1000000", "createOffer"] {
+            assert_eq!(Method::from_code(code), None, "{code}");
+        }
+    }
 
     #[test]
     fn names_lead_back_to_their_method() {

@@ -13,6 +13,6 @@ pub use object::{Members, StatsObject};
 pub use report::{Objects, Stats};
 
 pub(crate) use name::{Name, NameFilter};
-pub(crate) use object::{Form, Slot};
+pub(crate) use object::{Form, Slot, write_value};
 pub(crate) use packed::NewValue;
-pub(crate) use report::array_index;
+pub(crate) use report::{MembersMut, array_index};

@@ -4,7 +4,7 @@ use crate::json::Value;
 
 /// `new Date(value).getTime()`: numbers truncated, NaN beyond ±8.64e15, ISO 8601 texts with a zone
 /// or a date alone. (JavaScript engines read more texts than the standard's; no client sends any.)
-pub(super) fn milliseconds(value: Option<Value<'_>>) -> f64 {
+pub(crate) fn milliseconds(value: Option<Value<'_>>) -> f64 {
     const MAX: f64 = 8.64e15;
     let number = match value {
         None | Some(Value::Nested(_)) => f64::NAN,

@@ -1,21 +1,45 @@
-//! From wire deltas to stats (Jitsi spec, section 10.2).
+//! From wire deltas to stats.
+
+mod full;
+mod jitsi;
+mod legacy;
+mod rtcstats;
 
 use super::DeltaError;
-use super::date::milliseconds;
-use super::scan::{Content, NO_POSITION, Scan, ScannedMember, ScannedObject, ScannedValue, Target};
-use crate::json::Value;
-use crate::stats::{Field, Form, NameFilter, NewValue, Stats};
+use super::scan::{Content, Full, Numbered, Scan, ScannedValue, Span};
+use crate::stats::{NameFilter, NewValue, Stats};
 use crate::{Limits, RawJson};
 
 /// Merges the reports of one client into the [`Stats`] of its peer connections.
 ///
-/// One decoder serves any number of connections. A report is atomic: where it is malformed or over
-/// a limit, the stats stay as they were. Merging a report like the one before allocates nothing.
+/// One decoder serves any number of connections; the stats of a connection belong to one dialect
+/// from their first report on. A report is atomic: where it is malformed or over a limit, the stats
+/// stay as they were. Merging a report like the one before allocates nothing.
 #[derive(Debug)]
 pub struct Decoder {
+    dialect: Dialect,
     limits: Limits,
     strictness: Strictness,
     scan: Scan,
+    buffers: rtcstats::Buffers,
+}
+
+/// How reports are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// Jitsi 3.x: an object that the report does not have is gone, one that is empty is unchanged.
+    /// The first report of a connection is taken as it is, its zero timestamps and its top-level
+    /// `timestamp` included, which is a scalar object there until the second report.
+    Jitsi,
+    /// Legacy rtcstats 2.0: an object that the report does not have is unchanged; none ever goes.
+    Legacy,
+    /// rtcstats 5.0: names and types are numbers, an object that the report does not have is
+    /// unchanged, `null` removes it, nested values are added to.
+    Rtcstats,
+    /// None: each report replaces everything before. The member `id` of an object, its key, is
+    /// dropped.
+    Full,
 }
 
 /// What to do with input on which existing decoders fail.
@@ -29,27 +53,71 @@ pub enum Strictness {
 }
 
 impl Decoder {
-    /// A decoder for the deltas of Jitsi 3.x clients.
-    pub fn jitsi(limits: Limits) -> Self {
+    /// A decoder for the reports of a dialect.
+    pub fn new(dialect: Dialect, limits: Limits) -> Self {
         Self {
+            dialect,
             limits,
             strictness: Strictness::Lenient,
             scan: Scan::default(),
+            buffers: rtcstats::Buffers::default(),
         }
     }
 
-    /// Sets how reports are treated on which existing decoders fail: `null` in the place of an
-    /// object counts as removal, unless strict.
+    /// A decoder for the deltas of Jitsi 3.x clients.
+    pub fn jitsi(limits: Limits) -> Self {
+        Self::new(Dialect::Jitsi, limits)
+    }
+
+    /// A decoder for the deltas of legacy rtcstats 2.0 clients.
+    pub fn legacy(limits: Limits) -> Self {
+        Self::new(Dialect::Legacy, limits)
+    }
+
+    /// A decoder for the deltas of rtcstats 5.0 clients, and for the reports of its clients that do
+    /// not compress.
+    ///
+    /// ```
+    /// use rtcstats_proto::{Limits, RawJson, delta::Decoder, stats::{Field, Stats}};
+    ///
+    /// let mut decoder = Decoder::rtcstats(Limits::default());
+    /// let mut stats = Stats::default();
+    /// for delta in [r#"{"0":{"80":1200,"type":5},"t":1761000001000}"#, r#"{"t":1761000002000}"#] {
+    ///     decoder.decode(RawJson::parse(delta)?, &mut stats)?;
+    /// }
+    /// let mut json = String::new();
+    /// stats.write_json(&mut json);
+    /// assert_eq!(json, r#"{"0":{"bytesSent":1200,"type":"transport","timestamp":1761000002000}}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rtcstats(limits: Limits) -> Self {
+        Self::new(Dialect::Rtcstats, limits)
+    }
+
+    /// A decoder for reports that are complete, each of which replaces the one before.
+    pub fn full(limits: Limits) -> Self {
+        Self::new(Dialect::Full, limits)
+    }
+
+    /// Sets how reports are treated on which existing decoders fail, `null` in the place of an
+    /// object:
+    ///
+    /// - [`Dialect::Jitsi`]: counts as removal; strict: an error;
+    /// - [`Dialect::Legacy`] and [`Dialect::Full`]: is ignored; strict: an error;
+    /// - [`Dialect::Rtcstats`]: removes the object. Where there is none, it is ignored; strict: kept
+    ///   as a scalar, on which existing readers fail later.
     #[must_use]
     pub fn with_strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = strictness;
         self
     }
 
+    /// The dialect that it decodes.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Merges a report into the stats of its connection.
-    ///
-    /// The first report of a connection is taken as it is, its zero timestamps and its top-level
-    /// `timestamp` included, which is a scalar object there until the second report.
     ///
     /// # Errors
     ///
@@ -58,189 +126,79 @@ impl Decoder {
     pub fn decode(&mut self, report: RawJson<'_>, stats: &mut Stats) -> Result<(), DeltaError> {
         let text = report.as_str();
         let is_first = stats.reports() == 0;
-        self.scan.read(text, stats, &self.limits, !is_first)?;
-        let result = if is_first {
-            self.take_first(text, stats);
-            Ok(())
-        } else {
-            self.merge(text, stats)
+        let (scan, limits) = (&mut self.scan, &self.limits);
+        match self.dialect {
+            Dialect::Jitsi => scan.read::<Full>(text, stats, limits, !is_first)?,
+            Dialect::Legacy => scan.read::<Full>(text, stats, limits, true)?,
+            Dialect::Rtcstats => scan.read::<Numbered>(text, stats, limits, true)?,
+            Dialect::Full => scan.read::<Full>(text, stats, limits, false)?,
+        }
+        if matches!(self.dialect, Dialect::Legacy | Dialect::Rtcstats) {
+            scan.check_accumulated(stats, limits)?;
+        }
+        let merge = Merge {
+            scan: &self.scan,
+            text,
+            limits,
+            strictness: self.strictness,
+        };
+        let result = match self.dialect {
+            Dialect::Jitsi if is_first => {
+                merge.take_first(stats);
+                Ok(())
+            }
+            Dialect::Jitsi => merge.merge_jitsi(stats),
+            Dialect::Legacy => merge.merge_legacy(stats),
+            Dialect::Rtcstats => {
+                merge.merge_rtcstats(stats, &mut self.buffers);
+                Ok(())
+            }
+            Dialect::Full => merge.replace(stats),
         };
         self.scan.shrink();
         result
     }
+}
 
-    fn take_first(&self, text: &str, stats: &mut Stats) {
-        for object in &self.scan.objects {
-            if let Target::New(span) = object.target {
-                let slot = stats.insert(self.scan.text(span, text), object.content.form());
-                self.fill(&object.content, text, stats, slot);
-            }
-        }
-        stats.finish_report();
-    }
+/// A report that proved good, on its way into the stats.
+#[derive(Debug, Clone, Copy)]
+struct Merge<'a> {
+    scan: &'a Scan,
+    text: &'a str,
+    limits: &'a Limits,
+    strictness: Strictness,
+}
 
-    fn merge(&self, text: &str, stats: &mut Stats) -> Result<(), DeltaError> {
-        let scan = &self.scan;
-        if self.strictness == Strictness::Strict
-            && let Some(object) = scan.objects.iter().find(|object| object.is_null())
-        {
-            return Err(DeltaError::NullObject {
-                offset: object.offset,
-            });
-        }
-        let falsy_ids = self.remove_missing(stats);
-        let mut falsy_ids = falsy_ids.into_iter();
-        for object in &scan.objects {
-            let slot = match object.target {
-                Target::Known(slot) if !object.is_falsy() => {
-                    self.merge_known(object, text, stats, slot);
-                    continue;
-                }
-                // Removed by this very report, and back behind the others.
-                Target::Known(_) => falsy_ids.next().map(|id| (id, Form::Scalar)),
-                Target::New(span) => {
-                    Some((scan.text(span, text).to_owned(), object.content.form()))
-                }
-            };
-            if let Some((id, form)) = slot.filter(|_| !object.is_null()) {
-                let slot = stats.insert(&id, form);
-                self.fill(&object.content, text, stats, slot);
-                self.resolve_zero(&object.content, text, stats, slot);
-            }
-        }
-        stats.finish_report();
-        Ok(())
-    }
-
-    /// Removes the objects that the report does not have, or has as something falsy; the ids of
-    /// the latter, in the order of the report.
-    fn remove_missing(&self, stats: &mut Stats) -> Vec<String> {
-        let mut falsy_ids = Vec::new();
-        for object in self.scan.objects.iter().filter(|object| object.is_falsy()) {
-            if let Target::Known(slot) = object.target
-                && let Some(slot) = stats.slot_mut(slot)
-            {
-                slot.seen = 0;
-                falsy_ids.push(slot.id.to_string());
-            }
-        }
-        if !falsy_ids.is_empty() || self.scan.known < stats.len() {
-            let attempt = stats.attempts;
-            stats.retain(|slot| slot.seen == attempt);
-        }
-        falsy_ids
-    }
-
-    fn merge_known(&self, object: &ScannedObject, text: &str, stats: &mut Stats, slot: u32) {
-        let is_scalar = stats
-            .slot(slot)
-            .is_some_and(|slot| slot.form == Form::Scalar);
-        if is_scalar {
-            let is_truthy = stats
-                .slot(slot)
-                .and_then(|slot| slot.values.first())
-                .is_some_and(|value| stats.value(*value).is_truthy());
-            if !is_truthy {
-                stats.clear(slot);
-                if let Some(slot) = stats.slot_mut(slot) {
-                    slot.form = object.content.form();
-                }
-                self.fill(&object.content, text, stats, slot);
-                self.resolve_zero(&object.content, text, stats, slot);
-            }
-            return;
-        }
-        match &object.content {
-            Content::Object(range) | Content::Array(range) => {
-                self.apply_members(self.scan.members(range), text, stats, slot);
-            }
-            Content::Scalar(ScannedValue::Text(span)) => {
-                self.copy_characters(self.scan.text(*span, text), stats, slot);
-            }
-            // Numbers and `true` have no members to copy.
-            Content::Scalar(_) => {}
-        }
-    }
-
+impl<'a> Merge<'a> {
     #[inline]
-    fn apply_members(&self, members: &[ScannedMember], text: &str, stats: &mut Stats, slot: u32) {
-        let Some(mut object) = stats.members_mut(slot) else {
-            return;
-        };
-        let mut timestamp = Timestamp::Missing;
-        // New members go where the client has them, so that the next report is as expected.
-        let mut place = 0;
-        let mut has_new = false;
-        for member in members {
-            let mut value = member.value;
-            if member.name.is(Field::Timestamp) {
-                timestamp = match self.scan.timestamp {
-                    _ if !value.is_zero() && !value.is_truthy() => Timestamp::Missing,
-                    None if value.is_zero() => Timestamp::Undefined,
-                    _ => Timestamp::Given,
-                };
-                if timestamp != Timestamp::Given {
-                    continue;
-                }
-                if let Some(report) = self.scan.timestamp
-                    && value.is_zero()
-                {
-                    value = report;
-                }
-            }
-            let value = self.scan.value(value, text);
-            has_new |= member.position == NO_POSITION;
-            if has_new {
-                // From here on positions are those of before.
-                place = object.put(member.name, place, value) + 1;
-            } else {
-                object.replace(usize::from(member.position), value);
-                place = usize::from(member.position) + 1;
-            }
-        }
-        match timestamp {
-            Timestamp::Given => {}
-            Timestamp::Missing => self.keep_timestamp(stats, slot),
-            Timestamp::Undefined => stats.unset(slot, Field::Timestamp.into()),
-        }
-        if has_new {
-            stats.shrink(slot);
+    fn value(&self, value: ScannedValue) -> NewValue<'a> {
+        self.scan.value(value, self.text)
+    }
+
+    fn text(&self, span: Span) -> &'a str {
+        self.scan.text(span, self.text)
+    }
+
+    /// Fails on `null` in the place of an object, if strict.
+    fn refuse_null(&self) -> Result<(), DeltaError> {
+        let mut objects = self.scan.objects.iter();
+        match objects.find(|object| object.is_null()) {
+            Some(object) if self.strictness == Strictness::Strict => Err(DeltaError::NullObject {
+                offset: object.offset,
+            }),
+            _ => Ok(()),
         }
     }
 
-    /// A zero timestamp stands for that of the report.
-    fn set_report_timestamp(&self, text: &str, stats: &mut Stats, slot: u32) {
-        match self.scan.timestamp {
-            Some(value) => {
-                stats.set(slot, Field::Timestamp.into(), self.scan.value(value, text));
-            }
-            None => stats.unset(slot, Field::Timestamp.into()),
-        }
-    }
-
-    /// An object without a timestamp keeps its own, but loses the fraction on the way.
-    fn keep_timestamp(&self, stats: &mut Stats, slot: u32) {
-        let Some(known) = stats.slot(slot) else {
-            return;
-        };
-        let own = known
-            .position(Field::Timestamp.into())
-            .and_then(|position| known.values.get(position));
-        let own = own.map(|value| stats.value(*value));
-        let kept = milliseconds(own);
-        if own != Some(Value::Number(kept)) {
-            stats.set(slot, Field::Timestamp.into(), NewValue::Number(kept));
-        }
-    }
-
-    fn fill(&self, content: &Content, text: &str, stats: &mut Stats, slot: u32) {
+    /// Gives an empty object its content.
+    fn fill(&self, content: &Content, stats: &mut Stats, slot: u32) {
         match content {
             Content::Object(range) | Content::Array(range) => {
                 let mut names = NameFilter::default();
                 if let Some(mut object) = stats.members_mut(slot) {
                     object.reserve(range.len());
                     for member in self.scan.members(range) {
-                        let value = self.scan.value(member.value, text);
+                        let value = self.value(member.value);
                         if names.insert(member.name) {
                             object.insert(member.name, usize::MAX, value);
                         } else {
@@ -250,44 +208,9 @@ impl Decoder {
                 }
                 stats.shrink(slot);
             }
-            Content::Scalar(value) => stats.set_scalar(slot, self.scan.value(*value, text)),
+            Content::Scalar(value) => stats.set_scalar(slot, self.value(*value)),
         }
     }
-
-    /// A zero timestamp in an object that is new stands for that of the report; others stay.
-    fn resolve_zero(&self, content: &Content, text: &str, stats: &mut Stats, slot: u32) {
-        let Content::Object(range) = content else {
-            return;
-        };
-        let mut members = self.scan.members(range).iter();
-        let timestamp = members.rfind(|member| member.name.is(Field::Timestamp));
-        if timestamp.is_some_and(|member| member.value.is_zero()) {
-            self.set_report_timestamp(text, stats, slot);
-        }
-    }
-
-    /// A text in the place of an object is copied character by character.
-    fn copy_characters(&self, characters: &str, stats: &mut Stats, slot: u32) {
-        for (index, character) in characters.chars().enumerate() {
-            // Known since the scan, which checked the limits.
-            if let Some(name) = stats.intern(&index.to_string(), self.limits.unknown_names) {
-                stats.set(
-                    slot,
-                    name,
-                    NewValue::Text(character.encode_utf8(&mut [0; 4])),
-                );
-            }
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Timestamp {
-    /// Or falsy.
-    Missing,
-    Given,
-    /// That of the report, which has none.
-    Undefined,
 }
 
 #[cfg(test)]

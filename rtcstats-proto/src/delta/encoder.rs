@@ -1,12 +1,17 @@
-//! From full reports to wire deltas (Jitsi spec, section 10.1).
+//! From full reports to wire deltas.
 
+mod ids;
+mod jitsi;
+mod rtcstats;
+
+use self::ids::Ids;
 use super::DeltaError;
-use super::scan::{Content, NO_POSITION, Scan, ScannedMember, ScannedObject, Target};
-use crate::json::{Value, number_from_text, write_number, write_text};
-use crate::stats::{Field, Form, NewValue, Stats};
+use super::scan::{Content, Full, Joined, Scan, ScannedMember, ScannedObject, Target};
+use crate::json::{Value, write_number, write_text};
+use crate::stats::{Form, NewValue, Stats};
 use crate::{Limits, RawJson};
 
-/// Compresses the reports of one peer connection as the stock client does.
+/// Compresses the reports of one peer connection as the stock client of a dialect does.
 ///
 /// ```
 /// use rtcstats_proto::{Limits, RawJson, delta::Encoder};
@@ -26,16 +31,67 @@ pub struct Encoder {
     limits: Limits,
     scan: Scan,
     previous: Stats,
+    dialect: EncoderDialect,
+}
+
+/// The dialects that there are encoders for, and what else they keep.
+#[derive(Debug)]
+enum EncoderDialect {
+    Jitsi,
+    Legacy,
+    Rtcstats(Box<rtcstats::State>),
 }
 
 impl Encoder {
     /// An encoder of the dialect of Jitsi 3.x clients, before the first report.
     pub fn jitsi(limits: Limits) -> Self {
+        Self::new(EncoderDialect::Jitsi, limits)
+    }
+
+    /// An encoder of the dialect of legacy rtcstats 2.0 clients, before the first report.
+    ///
+    /// The original fails on an object without changes whose timestamp is its last member; here that
+    /// object is left out like the others without changes.
+    pub fn legacy(limits: Limits) -> Self {
+        Self::new(EncoderDialect::Legacy, limits)
+    }
+
+    /// An encoder of the dialect of rtcstats 5.0 clients, before the first report.
+    ///
+    /// What is lost on the way is in the specification: ids become numbers, certificates and obsolete
+    /// members are dropped, a member that vanishes is not signalled. The original fails on a member
+    /// that becomes `null`; here `null` is sent.
+    ///
+    /// ```
+    /// use rtcstats_proto::{Limits, RawJson, delta::Encoder};
+    ///
+    /// let mut encoder = Encoder::rtcstats(Limits::default());
+    /// let report = r#"{"T1":{"id":"T1","timestamp":7,"type":"transport","bytesSent":10}}"#;
+    /// let mut line = String::new();
+    /// encoder.encode(RawJson::parse(report)?, &mut line)?;
+    /// assert_eq!(line, r#"{"0":{"80":10,"type":5},"t":7}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rtcstats(limits: Limits) -> Self {
+        Self::new(EncoderDialect::Rtcstats(Box::default()), limits)
+    }
+
+    fn new(dialect: EncoderDialect, limits: Limits) -> Self {
         Self {
             limits,
             scan: Scan::default(),
             previous: Stats::default(),
+            dialect,
         }
+    }
+
+    /// The stats ids that rtcstats 5.0 has sent as numbers, counted from 0; none in other dialects.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = &str> {
+        let ids = match &self.dialect {
+            EncoderDialect::Rtcstats(state) => state.ids.as_slice(),
+            EncoderDialect::Jitsi | EncoderDialect::Legacy => &[],
+        };
+        ids.iter().map(AsRef::as_ref)
     }
 
     /// Appends the delta from the previous report to this one.
@@ -48,124 +104,32 @@ impl Encoder {
     /// the encoder are then as before.
     pub fn encode(&mut self, report: RawJson<'_>, out: &mut String) -> Result<(), DeltaError> {
         let text = report.as_str();
-        self.scan
-            .read(text, &mut self.previous, &self.limits, false)?;
+        let (previous, limits) = (&mut self.previous, &self.limits);
+        match self.dialect {
+            EncoderDialect::Jitsi => self.scan.read::<Full>(text, previous, limits, false)?,
+            _ => self.scan.read::<Joined>(text, previous, limits, false)?,
+        }
         if let Some(object) = self.scan.objects.iter().find(|object| object.is_null()) {
             return Err(DeltaError::NullObject {
                 offset: object.offset,
             });
         }
-        let newest = self.newest_timestamp(text);
-        out.push('{');
-        for object in &self.scan.objects {
-            self.write_object(object, text, newest, out);
+        let changes = Changes {
+            scan: &self.scan,
+            previous: &self.previous,
+            text,
+        };
+        match &mut self.dialect {
+            EncoderDialect::Jitsi => changes.write_jitsi(out, |_| true),
+            EncoderDialect::Legacy => changes.write_legacy(out),
+            EncoderDialect::Rtcstats(state) => {
+                state.ids.check_room(self.scan.objects.len(), limits)?;
+                changes.write_rtcstats(state, out);
+            }
         }
-        out.push_str("\"timestamp\":");
-        write_value(newest.unwrap_or(NewValue::Null), out);
-        out.push('}');
         self.remember(text);
         self.scan.shrink();
         Ok(())
-    }
-
-    /// The greatest of the timestamps that changed.
-    fn newest_timestamp<'a>(&'a self, text: &'a str) -> Option<NewValue<'a>> {
-        let mut newest = None;
-        for object in &self.scan.objects {
-            let Content::Object(range) = &object.content else {
-                continue;
-            };
-            let members = self.scan.members(range).iter();
-            let Some(member) = members
-                .rev()
-                .find(|member| member.name.is(Field::Timestamp))
-            else {
-                continue;
-            };
-            let value = self.scan.value(member.value, text);
-            if self.has_changed(object, member, text) && is_greater(value, newest) {
-                newest = Some(value);
-            }
-        }
-        newest
-    }
-
-    fn write_object(
-        &self,
-        object: &ScannedObject,
-        text: &str,
-        newest: Option<NewValue<'_>>,
-        out: &mut String,
-    ) {
-        let id = match object.target {
-            Target::Known(slot) => self.previous.slot(slot).map(|slot| slot.id.as_str()),
-            Target::New(span) => Some(self.scan.text(span, text)),
-        };
-        // A report with this id gives way to the timestamp of all.
-        let Some(id) = id.filter(|id| *id != Field::Timestamp.as_str()) else {
-            return;
-        };
-        write_text(id, out);
-        out.push(':');
-        match &object.content {
-            Content::Scalar(value) => write_value(self.scan.value(*value, text), out),
-            Content::Array(range) => {
-                let elements = self.scan.members(range).iter().map(|element| {
-                    let changed = self.has_changed(object, element, text);
-                    if changed {
-                        self.scan.value(element.value, text)
-                    } else {
-                        NewValue::Null
-                    }
-                });
-                write_separated('[', ']', elements, out, write_value);
-            }
-            Content::Object(range) => {
-                let members = self.scan.members(range).iter();
-                let sent = members.filter(|member| {
-                    !member.name.is(Field::Id) && self.has_changed(object, member, text)
-                });
-                write_separated('{', '}', sent, out, |member, out| {
-                    write_text(self.previous.name_text(member.name), out);
-                    out.push(':');
-                    let value = self.scan.value(member.value, text);
-                    let is_newest = member.name.is(Field::Timestamp) && newest == Some(value);
-                    write_value(
-                        if is_newest {
-                            NewValue::Number(0.0)
-                        } else {
-                            value
-                        },
-                        out,
-                    );
-                });
-            }
-        }
-        out.push(',');
-    }
-
-    /// Whether a member must be sent: JavaScript's `!==`, for which nested values always differ.
-    fn has_changed(&self, object: &ScannedObject, member: &ScannedMember, text: &str) -> bool {
-        let Target::Known(slot) = object.target else {
-            return true;
-        };
-        let previous = self.previous.slot(slot).and_then(|slot| {
-            let values = (slot.form != Form::Scalar).then_some(&slot.values)?;
-            values.get(usize::from(member.position))
-        });
-        let Some(previous) = previous else {
-            return true;
-        };
-        match (
-            self.previous.value(*previous),
-            self.scan.value(member.value, text),
-        ) {
-            (Value::Null, NewValue::Null) => false,
-            (Value::Bool(old), NewValue::Bool(new)) => old != new,
-            (Value::Number(old), NewValue::Number(new)) => old != new,
-            (Value::Text(old), NewValue::Text(new)) => old != new,
-            _ => true,
-        }
     }
 
     /// Makes the report the previous one.
@@ -212,46 +176,82 @@ impl Encoder {
     }
 }
 
-/// Whether an object has exactly these members already, so that they can be overwritten.
+/// Whether an object has exactly these members already, in this order, so that they can be
+/// overwritten.
 fn has_layout(stats: &Stats, slot: u32, form: Form, members: &[ScannedMember]) -> bool {
     stats.slot(slot).is_some_and(|slot| {
         slot.form == form
             && slot.names.len() == members.len()
-            && members.iter().all(|member| member.position != NO_POSITION)
+            && (0..)
+                .zip(members)
+                .all(|(position, member)| member.position == position)
     })
 }
 
-/// JavaScript's `value > newest`, with nothing below everything.
-fn is_greater(value: NewValue<'_>, newest: Option<NewValue<'_>>) -> bool {
-    let number = |value: NewValue<'_>| match value {
-        NewValue::Null => 0.0,
-        NewValue::Bool(value) => f64::from(u8::from(value)),
-        NewValue::Number(number) => number,
-        NewValue::Text(text) => number_from_text(text),
-        NewValue::Nested(_) => f64::NAN,
-    };
-    match (value, newest) {
-        (NewValue::Text(value), Some(NewValue::Text(newest))) => value > newest,
-        (value, Some(newest)) => number(value) > number(newest),
-        (value, None) => number(value) > f64::NEG_INFINITY,
-    }
+/// A report, and the one before.
+#[derive(Debug, Clone, Copy)]
+struct Changes<'a> {
+    scan: &'a Scan,
+    previous: &'a Stats,
+    text: &'a str,
 }
 
-fn write_separated<T>(
-    open: char,
-    close: char,
-    items: impl Iterator<Item = T>,
-    out: &mut String,
-    mut write: impl FnMut(T, &mut String),
-) {
-    out.push(open);
-    for (index, item) in items.enumerate() {
-        if index > 0 {
-            out.push(',');
+impl<'a> Changes<'a> {
+    fn id(&self, object: &ScannedObject) -> &'a str {
+        match object.target {
+            Target::Known(slot) => self
+                .previous
+                .slot(slot)
+                .map(|slot| slot.id.as_str())
+                .unwrap_or_default(),
+            Target::New(span) => self.scan.text(span, self.text),
         }
-        write(item, out);
     }
-    out.push(close);
+
+    fn value(&self, member: &ScannedMember) -> NewValue<'a> {
+        self.scan.value(member.value, self.text)
+    }
+
+    /// The members of an object or array.
+    fn members(&self, object: &ScannedObject) -> &'a [ScannedMember] {
+        match &object.content {
+            Content::Object(range) | Content::Array(range) => self.scan.members(range),
+            Content::Scalar(_) => &[],
+        }
+    }
+
+    /// Whether the previous report had an object in this place.
+    fn is_known(&self, object: &ScannedObject) -> bool {
+        match object.target {
+            Target::Known(slot) => {
+                let slot = self.previous.slot(slot);
+                slot.is_some_and(|slot| slot.form != Form::Scalar)
+            }
+            Target::New(_) => false,
+        }
+    }
+
+    /// The value of a member in the previous report.
+    fn known_value(&self, object: &ScannedObject, member: &ScannedMember) -> Option<Value<'a>> {
+        match object.target {
+            Target::Known(slot) if self.is_known(object) => {
+                self.previous.value_at(slot, member.position)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a member differs from the previous one: JavaScript's `!==`, for which nested values
+    /// always differ.
+    fn has_changed(&self, object: &ScannedObject, member: &ScannedMember) -> bool {
+        match (self.known_value(object, member), self.value(member)) {
+            (Some(Value::Null), NewValue::Null) => false,
+            (Some(Value::Bool(old)), NewValue::Bool(new)) => old != new,
+            (Some(Value::Number(old)), NewValue::Number(new)) => old != new,
+            (Some(Value::Text(old)), NewValue::Text(new)) => old != new,
+            _ => true,
+        }
+    }
 }
 
 fn write_value(value: NewValue<'_>, out: &mut String) {

@@ -47,6 +47,9 @@ pub enum DeltaLimit {
     /// [`Limits::text_bytes`](crate::Limits::text_bytes)
     #[error("bytes of text of a peer connection")]
     TextBytes,
+    /// [`Limits::nested_bytes`](crate::Limits::nested_bytes)
+    #[error("bytes of a nested value that is added to")]
+    NestedBytes,
     /// [`Limits::unknown_names`](crate::Limits::unknown_names)
     #[error("unknown member names")]
     UnknownNames,

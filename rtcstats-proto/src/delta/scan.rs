@@ -5,16 +5,27 @@
 //! costs neither a search for the closing quote nor a lookup. What was read is a flat list, which is
 //! applied only when the whole line has proved to be good.
 
+mod bounds;
+mod guess;
+mod scanned;
+mod spelling;
+
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use self::bounds::{check, check_characters, check_name, intern, merged_bytes, spread_bytes};
+use self::guess::{Seen, bit, bits_from, guess_object, is_next, look_ahead};
+pub(super) use self::scanned::{
+    Content, NO_POSITION, ScannedMember, ScannedObject, ScannedValue, Span, Target,
+};
+pub(super) use self::spelling::{Full, Joined, Numbered, Spelling};
 use super::{DeltaError, DeltaLimit};
 use crate::Limits;
-use crate::json::{Reader, Text, Token, unescape_into};
-use crate::stats::{Field, Form, Name, NewValue, Stats};
+use crate::json::{Reader, Text, Token, Value, unescape_into};
+use crate::stats::{Field, Name, NewValue, Stats};
 
 /// What a report says, line by line reused.
 #[derive(Debug, Default)]
@@ -31,79 +42,16 @@ pub(super) struct Scan {
     has_repeated: bool,
     /// The members of the last object that was not.
     last_new: Range<usize>,
+    /// Members that have a short key and came with their full name.
+    spelled_out: Vec<usize>,
     /// At most so many values and bytes of text come on top.
     added_values: usize,
     added_text: usize,
 }
 
-/// One object in a report.
-#[derive(Debug)]
-pub(super) struct ScannedObject {
-    pub(super) target: Target,
-    pub(super) content: Content,
-    /// Byte offset in the report.
-    pub(super) offset: usize,
-}
-
-/// Which object of the stats is meant.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Target {
-    /// One that is there.
-    Known(u32),
-    /// One with this id, which is not.
-    New(Span),
-}
-
-/// What a report says of one object.
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    Object(Range<usize>),
-    Array(Range<usize>),
-    Scalar(ScannedValue),
-}
-
-/// One member in a report.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ScannedMember {
-    pub(super) name: Name,
-    /// Where the object has it, if it has.
-    pub(super) position: u16,
-    pub(super) value: ScannedValue,
-}
-
-/// [`ScannedMember::position`] of a member that the object does not have.
-pub(super) const NO_POSITION: u16 = u16::MAX;
-
-/// A value, texts as places.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ScannedValue {
-    Null,
-    Bool(bool),
-    Number(f64),
-    Text(Span),
-    Nested(Span),
-}
-
-/// A place in the report's text, or in [`Scan::resolved`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    start: u32,
-    /// The highest bit tells that it is in [`Scan::resolved`].
-    length: u32,
-}
-
-/// Which members of an object were read.
-#[derive(Debug, Default)]
-struct Seen {
-    /// Those of the first 128.
-    members: u128,
-    /// The position behind the last.
-    next: usize,
-}
-
 impl Scan {
     /// Reads a report. On an error the scan must not be applied.
-    pub(super) fn read(
+    pub(super) fn read<S: Spelling>(
         &mut self,
         text: &str,
         stats: &mut Stats,
@@ -114,6 +62,7 @@ impl Scan {
         self.objects.clear();
         self.members.clear();
         self.resolved.clear();
+        self.spelled_out.clear();
         self.timestamp = None;
         (self.known, self.added_values, self.added_text) = (0, 0, 0);
         (self.has_repeated, self.last_new) = (false, 0..0);
@@ -129,10 +78,10 @@ impl Scan {
         let mut previous = None;
         let mut open = !reader.take(b'}');
         while open {
-            if take_timestamp && reader.take_key(Field::Timestamp.as_str()) {
+            if take_timestamp && reader.take_key(S::TIMESTAMP) {
                 self.timestamp = Some(self.read_value(&mut reader)?);
             } else {
-                self.read_entry(&mut reader, stats, limits, &mut previous, take_timestamp)?;
+                self.read_entry::<S>(&mut reader, stats, limits, &mut previous, take_timestamp)?;
             }
             open = reader.more(b'}')?;
         }
@@ -143,7 +92,7 @@ impl Scan {
     }
 
     /// One id and its object.
-    fn read_entry(
+    fn read_entry<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
@@ -157,7 +106,7 @@ impl Scan {
             None => {
                 let id = reader.key()?;
                 check_name(id, limits, offset)?;
-                if take_timestamp && id.resolve() == Field::Timestamp.as_str() {
+                if take_timestamp && id.resolve() == S::TIMESTAMP {
                     self.timestamp = Some(self.read_value(reader)?);
                     return Ok(());
                 }
@@ -169,7 +118,7 @@ impl Scan {
             *previous = Some(slot);
             self.mark_seen(slot, stats);
         }
-        let content = self.read_content(reader, stats, target, limits)?;
+        let content = self.read_content::<S>(reader, stats, target, limits)?;
         self.objects.push(ScannedObject {
             target,
             content,
@@ -238,7 +187,7 @@ impl Scan {
         });
     }
 
-    fn read_content(
+    fn read_content<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
@@ -249,8 +198,10 @@ impl Scan {
         match reader.peek() {
             Some(b'{') => {
                 match target {
-                    Target::Known(slot) => self.read_known_members(reader, stats, slot, limits)?,
-                    Target::New(_) => self.read_members(reader, stats, limits)?,
+                    Target::Known(slot) => {
+                        self.read_known_members::<S>(reader, stats, slot, limits)?;
+                    }
+                    Target::New(_) => self.read_members::<S>(reader, stats, limits)?,
                 }
                 Ok(Content::Object(start..self.members.len()))
             }
@@ -259,7 +210,7 @@ impl Scan {
                     Target::Known(slot) => Some(slot),
                     Target::New(_) => None,
                 };
-                self.read_elements(reader, stats, slot, limits)?;
+                self.read_elements::<S>(reader, stats, slot, limits)?;
                 Ok(Content::Array(start..self.members.len()))
             }
             _ => {
@@ -276,14 +227,14 @@ impl Scan {
     }
 
     /// The members of an object that is known, guessing the next from the last report.
-    fn read_known_members(
+    fn read_known_members<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
         slot: u32,
         limits: &Limits,
     ) -> Result<(), DeltaError> {
-        if self.read_unchanged(reader, stats, slot) {
+        if !S::JOINS_REPEATED && self.read_unchanged(reader, stats, slot) {
             return Ok(());
         }
         let start = self.members.len();
@@ -291,9 +242,9 @@ impl Scan {
         reader.expect(b'{')?;
         let mut open = !reader.take(b'}');
         while open {
-            open = self.read_guessed(reader, stats, slot, &mut seen)?;
+            open = self.read_guessed::<S>(reader, stats, slot, &mut seen, limits)?;
             if open {
-                let position = self.read_named(reader, stats, Some(slot), limits, start)?;
+                let position = self.read_named::<S>(reader, stats, Some(slot), limits, start)?;
                 seen.add(position);
                 open = reader.more(b'}')?;
             }
@@ -325,27 +276,32 @@ impl Scan {
 
     /// Members as long as they are guessed; whether one follows that was not.
     #[inline]
-    fn read_guessed(
+    fn read_guessed<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &Stats,
         slot: u32,
         seen: &mut Seen,
+        limits: &Limits,
     ) -> Result<bool, DeltaError> {
         let Some(known) = stats.slot(slot) else {
             return Ok(true);
         };
         let names = known.names.as_slice();
+        let values = known.values.as_slice();
+        let is_number =
+            |position: usize| values.get(position).is_some_and(|value| value.is_number());
         let mut predicted = known.predicted & bits_from(seen.next);
         loop {
             let first = predicted.trailing_zeros() as usize;
-            let position = if is_next(reader, stats, names, first) {
+            let position = if is_next::<S>(reader, stats, names, first) {
                 let lowest = predicted & predicted.wrapping_neg();
                 seen.members |= lowest;
                 predicted ^= lowest;
                 first
             } else {
-                let Some(position) = look_ahead(reader, stats, names, predicted, seen.next) else {
+                let Some(position) = look_ahead::<S>(reader, stats, names, predicted, seen.next)
+                else {
                     return Ok(true);
                 };
                 seen.members |= bit(position);
@@ -367,6 +323,9 @@ impl Scan {
                 let value = self.read_other(reader)?;
                 self.members.push(member(value));
             }
+            if S::IS_NUMBERED && !is_number(usize::from(position)) {
+                self.check_addition(reader, stats, slot, limits)?;
+            }
             if !reader.more(b'}')? {
                 return Ok(false);
             }
@@ -374,7 +333,7 @@ impl Scan {
     }
 
     /// The members of an object that is new.
-    fn read_members(
+    fn read_members<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
@@ -382,16 +341,18 @@ impl Scan {
     ) -> Result<(), DeltaError> {
         let start = self.members.len();
         let mut next = self.last_new.start;
+        let mut has_named = false;
         reader.expect(b'{')?;
         let mut open = !reader.take(b'}');
         while open {
-            match self.take_neighbours_key(reader, stats, next) {
+            match self.take_neighbours_key::<S>(reader, stats, next) {
                 Some(neighbour) => {
-                    self.read_like(reader, stats, limits, start, neighbour)?;
+                    self.read_like::<S>(reader, stats, limits, start, neighbour, has_named)?;
                     next = neighbour + 1;
                 }
                 None => {
-                    self.read_named(reader, stats, None, limits, start)?;
+                    self.read_named::<S>(reader, stats, None, limits, start)?;
+                    has_named = true;
                 }
             }
             open = reader.more(b'}')?;
@@ -403,7 +364,7 @@ impl Scan {
     /// The member at the cursor, if the new object before this one has it too, from `next` on; consumes
     /// its key. Neighbours in a report are often of one type.
     #[inline]
-    fn take_neighbours_key(
+    fn take_neighbours_key<S: Spelling>(
         &self,
         reader: &mut Reader<'_>,
         stats: &Stats,
@@ -416,29 +377,39 @@ impl Scan {
             .iter()
             .take(TRIES);
         let found = neighbours
-            .map(|member| stats.name_text(member.name))
-            .position(|name| reader.take_key(name))?;
+            .map(|member| member.name)
+            .position(|name| S::take_key(reader, stats, name))?;
         Some(next + found)
     }
 
     /// The value of a member that is named as its neighbour.
-    fn read_like(
+    fn read_like<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &Stats,
         limits: &Limits,
         start: usize,
         neighbour: usize,
+        has_named: bool,
     ) -> Result<(), DeltaError> {
         let Some(name) = self.members.get(neighbour).map(|member| member.name) else {
             return Ok(());
         };
-        self.read_member(reader, stats, None, name, start)?;
+        if S::JOINS_REPEATED
+            && has_named
+            && let Some(earlier) = self.earlier(start, name)
+        {
+            // A neighbour's key is the short one.
+            return self
+                .read_again::<S>(reader, stats, None, limits, earlier, true)
+                .map(drop);
+        }
+        self.read_member::<S>(reader, stats, None, name, start)?;
         self.check_members(start, limits, reader.position())
     }
 
     /// One member, looked up by name; its position in the object, if that has it.
-    fn read_named(
+    fn read_named<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
@@ -449,10 +420,128 @@ impl Scan {
         let offset = reader.position();
         let key = reader.key()?;
         check_name(key, limits, offset)?;
-        let name = intern(stats, &key.resolve(), limits, offset)?;
-        let position = self.read_member(reader, stats, slot, name, start)?;
+        let key = key.resolve();
+        let name = intern::<S>(stats, &key, limits, offset)?;
+        if S::JOINS_REPEATED {
+            let is_short = S::is_short(&key, name);
+            if let Some(earlier) = self.earlier(start, name) {
+                return self.read_again::<S>(reader, stats, slot, limits, earlier, is_short);
+            }
+            if !is_short && name.field().is_some_and(Field::has_short_key) {
+                self.spelled_out.push(self.members.len());
+            }
+        }
+        let position = self.read_member::<S>(reader, stats, slot, name, start)?;
         self.check_members(start, limits, offset)?;
+        if S::IS_NUMBERED
+            && let Some(slot) = slot
+        {
+            self.check_addition(reader, stats, slot, limits)?;
+        }
         Ok(usize::from(position))
+    }
+
+    /// The place of a member that the object at the cursor had before.
+    #[cold]
+    fn earlier(&self, start: usize, name: Name) -> Option<usize> {
+        let members = self.members.get(start..).unwrap_or_default();
+        let earlier = members.iter().position(|member| member.name == name)?;
+        Some(start + earlier)
+    }
+
+    /// A member that comes again: the later value counts, but one with a short key more than one with
+    /// the full name.
+    #[cold]
+    fn read_again<S: Spelling>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        stats: &Stats,
+        slot: Option<u32>,
+        limits: &Limits,
+        earlier: usize,
+        is_short: bool,
+    ) -> Result<usize, DeltaError> {
+        let value = self.read_value(reader)?;
+        let Some(member) = self.members.get_mut(earlier) else {
+            return Ok(usize::from(NO_POSITION));
+        };
+        let position = member.position;
+        let spelled_out = self.spelled_out.binary_search(&earlier);
+        let has_short_key = member.name.field().is_some_and(Field::has_short_key);
+        if is_short || !has_short_key || spelled_out.is_ok() {
+            member.value = value;
+            if let (true, Ok(place)) = (is_short, spelled_out) {
+                self.spelled_out.remove(place);
+            }
+            if S::IS_NUMBERED
+                && let Some(slot) = slot
+            {
+                self.check_value_addition(reader, stats, slot, position, value, limits)?;
+            }
+        }
+        Ok(usize::from(position))
+    }
+
+    /// What the last member that was read makes of a nested value that it is added to.
+    #[inline]
+    fn check_addition(
+        &mut self,
+        reader: &Reader<'_>,
+        stats: &Stats,
+        slot: u32,
+        limits: &Limits,
+    ) -> Result<(), DeltaError> {
+        let Some(member) = self.members.last() else {
+            return Ok(());
+        };
+        let (position, value) = (member.position, member.value);
+        self.check_value_addition(reader, stats, slot, position, value, limits)
+    }
+
+    fn check_value_addition(
+        &mut self,
+        reader: &Reader<'_>,
+        stats: &Stats,
+        slot: u32,
+        position: u16,
+        value: ScannedValue,
+        limits: &Limits,
+    ) -> Result<(), DeltaError> {
+        let Some(Value::Nested(known)) = stats.value_at(slot, position) else {
+            let is_null = matches!(stats.value_at(slot, position), Some(Value::Null));
+            if let (true, ScannedValue::Text(span)) = (is_null, value) {
+                let text = span.text(reader.source(), &self.resolved);
+                let length = spread_bytes(text);
+                check(
+                    length,
+                    DeltaLimit::NestedBytes,
+                    limits.nested_bytes,
+                    reader.position(),
+                )?;
+                self.added_text += length;
+            }
+            return Ok(());
+        };
+        let added = match value {
+            ScannedValue::Text(span) => spread_bytes(span.text(reader.source(), &self.resolved)),
+            ScannedValue::Nested(span) => {
+                let text = span.text(reader.source(), &self.resolved);
+                if text.starts_with('[') {
+                    return Ok(());
+                }
+                text.len()
+            }
+            _ => 0,
+        };
+        let length = merged_bytes(known.as_str()) + added;
+        check(
+            length,
+            DeltaLimit::NestedBytes,
+            limits.nested_bytes,
+            reader.position(),
+        )?;
+        self.added_text += length - known.as_str().len();
+        Ok(())
     }
 
     fn forget_timestamp(&mut self, start: usize) {
@@ -467,7 +556,7 @@ impl Scan {
 
     /// The elements of an array, which are members with indices as names.
     #[cold]
-    fn read_elements(
+    fn read_elements<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &mut Stats,
@@ -480,8 +569,8 @@ impl Scan {
         let mut index = 0_usize;
         while open {
             let offset = reader.position();
-            let name = intern(stats, &index.to_string(), limits, offset)?;
-            self.read_member(reader, stats, slot, name, start)?;
+            let name = intern::<S>(stats, &index.to_string(), limits, offset)?;
+            self.read_member::<S>(reader, stats, slot, name, start)?;
             self.check_members(start, limits, offset)?;
             index += 1;
             open = reader.more(b']')?;
@@ -490,7 +579,7 @@ impl Scan {
     }
 
     /// The value of a member, and its position in the object.
-    fn read_member(
+    fn read_member<S: Spelling>(
         &mut self,
         reader: &mut Reader<'_>,
         stats: &Stats,
@@ -498,7 +587,7 @@ impl Scan {
         name: Name,
         start: usize,
     ) -> Result<u16, DeltaError> {
-        if name.is(Field::Timestamp) {
+        if !S::JOINS_REPEATED && name.is(Field::Timestamp) {
             // Only the last one counts, and what it does depends on no earlier one.
             self.forget_timestamp(start);
         }
@@ -526,7 +615,7 @@ impl Scan {
 
     /// A value that is not simply a number.
     fn read_other(&mut self, reader: &mut Reader<'_>) -> Result<ScannedValue, DeltaError> {
-        Ok(match reader.token()? {
+        Ok(match reader.other_token()? {
             Token::Number(number) => ScannedValue::Number(number),
             Token::Text(text) => {
                 self.added_text += text.written.len();
@@ -583,6 +672,21 @@ impl Scan {
         check(text_bytes, DeltaLimit::TextBytes, limits.text_bytes, offset)
     }
 
+    /// Whether the objects fit within the limits where those stay that a report does not have.
+    pub(super) fn check_accumulated(
+        &self,
+        stats: &Stats,
+        limits: &Limits,
+    ) -> Result<(), DeltaError> {
+        if self.known == self.objects.len() {
+            return Ok(());
+        }
+        let is_new = |object: &&ScannedObject| matches!(object.target, Target::New(_));
+        let new = self.objects.iter().filter(is_new).count();
+        let last = self.objects.last().map_or(0, |object| object.offset);
+        check(stats.len() + new, DeltaLimit::Objects, limits.objects, last)
+    }
+
     /// The value, its text taken from the report's.
     #[inline]
     pub(super) fn value<'a>(&'a self, value: ScannedValue, source: &'a str) -> NewValue<'a> {
@@ -609,215 +713,11 @@ impl Scan {
         if self.members.capacity() > KEPT {
             self.members = Vec::new();
         }
+        if self.spelled_out.capacity() > KEPT {
+            self.spelled_out = Vec::new();
+        }
         if self.resolved.capacity() > KEPT {
             self.resolved = String::new();
-        }
-    }
-}
-
-impl Seen {
-    #[inline]
-    fn add(&mut self, position: usize) {
-        self.members |= bit(position);
-        if position < usize::from(NO_POSITION) {
-            // Never back, or a member could be guessed twice.
-            self.next = self.next.max(position + 1);
-        }
-    }
-}
-
-/// The member at the cursor, if it is one of the next ones; consumes its key.
-fn look_ahead(
-    reader: &mut Reader<'_>,
-    stats: &Stats,
-    names: &[Name],
-    mut predicted: u128,
-    next: usize,
-) -> Option<usize> {
-    /// Members that change now and then are missing among the next few.
-    const TRIES: usize = 4;
-    /// Behind so many others a member is looked up.
-    const NEAR: usize = 16;
-    for _ in 0..TRIES {
-        if predicted == 0 {
-            break;
-        }
-        let position = predicted.trailing_zeros() as usize;
-        if is_next(reader, stats, names, position) {
-            return Some(position);
-        }
-        predicted &= predicted - 1;
-    }
-    (next..next + NEAR).find(|position| is_next(reader, stats, names, *position))
-}
-
-#[inline]
-fn is_next(reader: &mut Reader<'_>, stats: &Stats, names: &[Name], position: usize) -> bool {
-    names
-        .get(position)
-        .is_some_and(|name| reader.take_key(stats.name_text(*name)))
-}
-
-/// The object at the cursor, if it is one of those that came next in the last report; consumes its
-/// key.
-#[inline]
-fn guess_object(reader: &mut Reader<'_>, stats: &Stats, previous: Option<u32>) -> Option<u32> {
-    /// Objects that are gone are missing among the next few.
-    const TRIES: usize = 3;
-    let mut candidate = previous;
-    for _ in 0..TRIES {
-        let number = stats.follower(candidate)?;
-        let slot = stats.slot(number)?;
-        if slot.form != Form::Vacant && reader.take_key(&slot.id) {
-            return Some(number);
-        }
-        candidate = Some(number);
-    }
-    None
-}
-
-/// A text in the place of an object is copied into it character by character: how many, if the limits
-/// allow that.
-#[cold]
-fn check_characters(
-    text: &str,
-    stats: &mut Stats,
-    slot: u32,
-    limits: &Limits,
-    offset: usize,
-) -> Result<usize, DeltaError> {
-    let known = stats.slot(slot);
-    if known.is_none_or(|known| known.form == Form::Scalar) {
-        return Ok(0);
-    }
-    let count = text.chars().count();
-    check(count, DeltaLimit::Members, limits.members, offset)?;
-    for index in 0..count {
-        intern(stats, &index.to_string(), limits, offset)?;
-    }
-    Ok(count)
-}
-
-fn intern(
-    stats: &mut Stats,
-    text: &str,
-    limits: &Limits,
-    offset: usize,
-) -> Result<Name, DeltaError> {
-    stats
-        .intern(text, limits.unknown_names)
-        .ok_or(DeltaError::Limit {
-            limit: DeltaLimit::UnknownNames,
-            allowed: limits.unknown_names,
-            offset,
-        })
-}
-
-fn check_name(name: Text<'_>, limits: &Limits, offset: usize) -> Result<(), DeltaError> {
-    check(
-        name.written.len(),
-        DeltaLimit::NameBytes,
-        limits.name_bytes,
-        offset,
-    )
-}
-
-fn check(count: usize, limit: DeltaLimit, allowed: usize, offset: usize) -> Result<(), DeltaError> {
-    if count > allowed {
-        Err(DeltaError::Limit {
-            limit,
-            allowed,
-            offset,
-        })
-    } else {
-        Ok(())
-    }
-}
-
-#[inline]
-fn bit(position: usize) -> u128 {
-    if position < 128 { 1 << position } else { 0 }
-}
-
-#[inline]
-fn bits_from(position: usize) -> u128 {
-    if position < 128 {
-        u128::MAX << position
-    } else {
-        0
-    }
-}
-
-impl Span {
-    /// Longer reports than this cannot be read.
-    pub(super) const MAX: usize = u32::MAX as usize >> 1;
-    const RESOLVED: u32 = 1 << 31;
-
-    #[inline]
-    fn new(start: usize, length: usize, resolved: bool) -> Self {
-        // In bounds: `Scan::read` checks, and escapes only get shorter.
-        let narrow = |number: usize| u32::try_from(number).unwrap_or_default();
-        let flag = if resolved { Self::RESOLVED } else { 0 };
-        Self {
-            start: narrow(start),
-            length: narrow(length) | flag,
-        }
-    }
-
-    fn len(self) -> usize {
-        (self.length & !Self::RESOLVED) as usize
-    }
-
-    #[inline]
-    fn text<'a>(self, source: &'a str, resolved: &'a str) -> &'a str {
-        let is_resolved = self.length & Self::RESOLVED != 0;
-        let text = if is_resolved { resolved } else { source };
-        let start = self.start as usize;
-        text.get(start..start + self.len()).unwrap_or_default()
-    }
-}
-
-impl ScannedValue {
-    /// Whether JavaScript takes it for true.
-    pub(super) fn is_truthy(self) -> bool {
-        match self {
-            Self::Null => false,
-            Self::Bool(value) => value,
-            Self::Number(number) => number != 0.0,
-            Self::Text(span) => span.len() > 0,
-            Self::Nested(_) => true,
-        }
-    }
-
-    pub(super) fn is_zero(self) -> bool {
-        matches!(self, Self::Number(0.0))
-    }
-
-    fn text_bytes(self) -> usize {
-        match self {
-            Self::Text(span) | Self::Nested(span) => span.len(),
-            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
-        }
-    }
-}
-
-impl ScannedObject {
-    pub(super) fn is_null(&self) -> bool {
-        matches!(self.content, Content::Scalar(ScannedValue::Null))
-    }
-
-    /// Whether JavaScript takes it for false, as only scalars can be.
-    pub(super) fn is_falsy(&self) -> bool {
-        matches!(self.content, Content::Scalar(value) if !value.is_truthy())
-    }
-}
-
-impl Content {
-    pub(super) fn form(&self) -> Form {
-        match self {
-            Self::Object(_) => Form::Object,
-            Self::Array(_) => Form::Array,
-            Self::Scalar(_) => Form::Scalar,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use memchr::memchr2;
 
-use crate::{Event, EventError, Limits};
+use crate::{Event, EventError, EventReader, Limits};
 
 /// Reads a dump line by line from anything buffered.
 ///
@@ -88,7 +88,8 @@ impl<R: BufRead> LineReader<R> {
 
     /// The next line; `None` at the end.
     ///
-    /// Invalid UTF-8 becomes U+FFFD, as in existing readers.
+    /// Invalid UTF-8 becomes U+FFFD, and a byte order mark in front of the first line is dropped, as in
+    /// existing readers.
     ///
     /// # Errors
     ///
@@ -129,6 +130,9 @@ impl<R: BufRead> LineReader<R> {
             return Ok(None);
         }
         self.number += 1;
+        if self.number == 1 {
+            self.drop_byte_order_mark();
+        }
         let oversize = (length > self.limits.line_bytes).then_some(length);
         if oversize.is_some() {
             self.line = Vec::new();
@@ -140,6 +144,14 @@ impl<R: BufRead> LineReader<R> {
             oversize,
             limits: self.limits,
         }))
+    }
+
+    /// Drops what some editors put in front of a text.
+    fn drop_byte_order_mark(&mut self) {
+        const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+        if self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
     }
 }
 
@@ -167,24 +179,47 @@ impl DumpLine<'_> {
         self.number
     }
 
-    /// Reads the line as an event.
+    /// Reads the line as an event of a Jitsi or legacy dump. For dumps of any generation see
+    /// [`DumpLine::read`].
     ///
     /// # Errors
     ///
     /// If it is none, with the number of the line.
     pub fn event(&self) -> Result<Event<'_>, LineError> {
-        let result = match self.oversize {
-            Some(length) => Err(EventError::TooLong {
-                length,
-                limit: self.limits.line_bytes,
-            }),
-            None => Event::parse_within(&self.text, &self.limits),
+        self.check_length()?;
+        Event::parse_within(&self.text, &self.limits).map_err(|error| self.error(error))
+    }
+
+    /// Reads the line as the next one of `reader`, which knows the generation; `None` if it belongs
+    /// to the format and is no event.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither, with the number of the line.
+    pub fn read<'a>(&'a self, reader: &mut EventReader) -> Result<Option<Event<'a>>, LineError> {
+        self.check_length()?;
+        reader.read(&self.text).map_err(|error| self.error(error))
+    }
+
+    /// Whether the line is here at all: one over [`Limits::line_bytes`] is not.
+    ///
+    /// # Errors
+    ///
+    /// If it was too long, with its number and length.
+    pub fn check_length(&self) -> Result<(), LineError> {
+        let Some(length) = self.oversize else {
+            return Ok(());
         };
-        result.map_err(|error| LineError {
+        let limit = self.limits.line_bytes;
+        Err(self.error(EventError::TooLong { length, limit }))
+    }
+
+    fn error(&self, error: EventError) -> LineError {
+        LineError {
             line: self.number,
             error,
             torn: !self.terminated && error.is_truncation(),
-        })
+        }
     }
 }
 
@@ -220,6 +255,14 @@ mod tests {
     #[test]
     fn invalid_utf8_becomes_the_replacement_character() {
         assert_eq!(lines(b"a\xFFb\n", 8), [(1, "a\u{FFFD}b".to_owned())]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_is_dropped() {
+        assert_eq!(
+            lines("\u{FEFF}a\n\u{FEFF}b".as_bytes(), 8),
+            [(1, "a".to_owned()), (2, "\u{FEFF}b".to_owned())]
+        );
     }
 
     #[test]

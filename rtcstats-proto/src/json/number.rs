@@ -57,7 +57,7 @@ fn radix_number(text: &str) -> Option<f64> {
 }
 
 /// ECMAScript's WhiteSpace and LineTerminator.
-fn is_javascript_space(character: char) -> bool {
+pub(crate) fn is_javascript_space(character: char) -> bool {
     matches!(character, '\u{FEFF}') || (character.is_whitespace() && character != '\u{85}')
 }
 

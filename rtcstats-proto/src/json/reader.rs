@@ -12,6 +12,46 @@ pub(crate) struct Reader<'a> {
     max_depth: u32,
 }
 
+/// A short member name with its quotes and colon, to be compared at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyWord {
+    bytes: u64,
+    /// At most 8; 0 for a name that is too long.
+    length: u8,
+}
+
+impl KeyWord {
+    pub(crate) const fn new(name: &str) -> Self {
+        let name = name.as_bytes();
+        let length = name.len() + 3;
+        if length > 8 {
+            return Self {
+                bytes: 0,
+                length: 0,
+            };
+        }
+        let mut bytes = b'"' as u64;
+        let mut rest = name;
+        let mut place = 1;
+        while let Some((byte, tail)) = rest.split_first() {
+            bytes |= (*byte as u64) << (8 * place);
+            rest = tail;
+            place += 1;
+        }
+        bytes |= (b'"' as u64) << (8 * place) | (b':' as u64) << (8 * (place + 1));
+        Self {
+            bytes,
+            length: length as u8,
+        }
+    }
+
+    /// Whether the name is too long for a word.
+    #[inline]
+    pub(crate) fn is_long(self) -> bool {
+        self.length == 0
+    }
+}
+
 /// A scalar, or the start of something nested (which is not consumed).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Token<'a> {
@@ -159,6 +199,41 @@ impl<'a> Reader<'a> {
         found
     }
 
+    /// The number that the key at the cursor is, and the bytes of that key; nothing is consumed.
+    #[inline]
+    pub(crate) fn number_key(&self) -> Option<(u16, usize)> {
+        let rest = self.rest();
+        let (b'"', rest) = rest.split_first()? else {
+            return None;
+        };
+        let (digits, number) = leading_digits(*rest.first_chunk::<8>()?);
+        let is_canonical = digits == 1 || ((2..5).contains(&digits) && rest.first() != Some(&b'0'));
+        let is_key = is_canonical && rest.get(digits..digits + 2) == Some(b"\":");
+        is_key.then_some((number as u16, digits + 3))
+    }
+
+    /// Consumes so many bytes, which were looked at.
+    #[inline]
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.position = (self.position + bytes).min(self.text.len());
+    }
+
+    /// As [`Reader::take_key`] for a name that has a word. Near the end of the text nothing is found, nor
+    /// for a word of a name that is too long.
+    #[inline]
+    pub(crate) fn take_key_word(&mut self, word: KeyWord) -> bool {
+        let Some(chunk) = self.rest().first_chunk::<8>() else {
+            return false;
+        };
+        let others = u64::from_le_bytes(*chunk) ^ word.bytes;
+        let unused = 64 - 8 * u32::from(word.length);
+        let found = word.length > 0 && others << (unused & 63) == 0;
+        if found {
+            self.position += usize::from(word.length);
+        }
+        found
+    }
+
     /// After a value inside an object: `true` if another member follows, `false` at its end.
     #[inline]
     pub(crate) fn more(&mut self, close: u8) -> Result<bool, JsonError> {
@@ -196,8 +271,17 @@ impl<'a> Reader<'a> {
     /// Reads a scalar; stops before something nested.
     #[inline]
     pub(crate) fn token(&mut self) -> Result<Token<'a>, JsonError> {
+        match self.short_number() {
+            Some(number) => Ok(Token::Number(number)),
+            None => self.other_token(),
+        }
+    }
+
+    /// As [`Reader::token`], where there is no [`Reader::short_number`].
+    #[inline]
+    pub(crate) fn other_token(&mut self) -> Result<Token<'a>, JsonError> {
         match self.peek() {
-            Some(b'0'..=b'9' | b'-') => Ok(Token::Number(self.number()?)),
+            Some(b'0'..=b'9' | b'-') => Ok(Token::Number(self.long_number()?)),
             Some(b'"') => Ok(Token::Text(self.string()?)),
             Some(b'{') => Ok(Token::Object),
             Some(b'[') => Ok(Token::Array),
@@ -329,15 +413,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A number, exactly as JavaScript reads it; the cursor stands at its first byte.
-    #[inline]
-    pub(crate) fn number(&mut self) -> Result<f64, JsonError> {
-        match self.short_number() {
-            Some(number) => Ok(number),
-            None => self.long_number(),
-        }
-    }
-
     /// A number as most are: not negative, without exponent, followed by another member or the end
     /// of the object, and with so few digits that it is an exact integer over an exact power of ten.
     /// Then the quotient is rounded once, as the number itself would be. Others are not consumed,
@@ -371,6 +446,7 @@ impl<'a> Reader<'a> {
         Some(power.map_or(integer, |power| integer / power))
     }
 
+    /// Any number, exactly as JavaScript reads it; the cursor stands at its first byte.
     #[cold]
     fn long_number(&mut self) -> Result<f64, JsonError> {
         let start = self.position;
@@ -408,8 +484,19 @@ impl<'a> Reader<'a> {
     /// At least one digit; how many.
     #[inline]
     fn skip_digits(&mut self) -> Result<usize, JsonError> {
-        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit());
-        let count = digits.count();
+        let mut rest = self.rest();
+        let mut count = 0;
+        while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+            let (digits, _) = leading_digits(*chunk);
+            count += digits;
+            if digits < 8 {
+                rest = &[];
+                break;
+            }
+            rest = tail;
+        }
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+        count += digits.count();
         if count == 0 {
             return Err(self.missing_digits());
         }
@@ -540,7 +627,10 @@ mod tests {
 
     fn number(text: &str) -> Result<f64, JsonError> {
         let mut reader = Reader::new(text, 8);
-        let number = reader.number()?;
+        let number = match reader.short_number() {
+            Some(number) => number,
+            None => reader.long_number()?,
+        };
         reader.finish().map(|()| number)
     }
 

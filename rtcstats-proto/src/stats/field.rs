@@ -6,11 +6,27 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use super::array_index;
+use crate::json::KeyWord;
 use crate::table::number;
 
-/// Declares [`Field`]: variant, name in `getStats()`, and number in rtcstats 5.0 where it has one.
+/// The key of a member in rtcstats 5.0: its number or letter where it has one.
+macro_rules! key {
+    ($name:literal) => {
+        $name
+    };
+    ($name:literal / $letter:literal) => {
+        $letter
+    };
+    ($name:literal = $number:literal) => {
+        stringify!($number)
+    };
+}
+
+/// Declares [`Field`]: variant, name in `getStats()`, and letter or number in rtcstats 5.0 where it
+/// has one.
 macro_rules! fields {
-    ($($variant:ident $name:literal $(= $number:literal)?,)*) => {
+    ($($variant:ident $name:literal $(/ $letter:literal)? $(= $number:literal)?,)*) => {
         /// A known member of a stats object, named as in W3C webrtc-stats.
         ///
         /// The table holds the members of the specification, obsolete and non-standard ones that
@@ -30,14 +46,21 @@ macro_rules! fields {
 
             pub(super) const NAMES: &'static [&'static str] = &[$($name,)*];
 
+            pub(super) const KEYS: &'static [&'static str] =
+                &[$(key!($name $(/ $letter)? $(= $number)?),)*];
+
+            /// The keys that are short enough, as words.
+            pub(super) const KEY_WORDS: &'static [KeyWord] =
+                &[$(KeyWord::new(key!($name $(/ $letter)? $(= $number)?)),)*];
+
             const NUMBERS: &'static [Option<u16>] = &[$(number!($($number)?),)*];
         }
     };
 }
 
 fields! {
-    // webrtc-stats members with a number in rtcstats 5.0, in the order of the numbers (timestamp is "t" there)
-    Timestamp "timestamp",
+    // webrtc-stats members with a number in rtcstats 5.0, in the order of the numbers
+    Timestamp "timestamp" / "t",
     PayloadType "payloadType" = 4,
     TransportId "transportId" = 5,
     MimeType "mimeType" = 6,
@@ -212,6 +235,7 @@ fields! {
     Id "id",
     Type "type",
     // webrtc-stats members without a number
+    JitterBufferFlushes "jitterBufferFlushes",
     PacketsDuplicated "packetsDuplicated",
     PacketsRepaired "packetsRepaired",
     PacketsFailedDecryption "packetsFailedDecryption",
@@ -357,6 +381,22 @@ static BY_NAME: LazyLock<HashMap<&'static str, Field, FixedState>> = LazyLock::n
         .collect()
 });
 
+/// By number in rtcstats 5.0.
+const BY_NUMBER: [Option<Field>; 177] = by_number();
+
+#[expect(clippy::indexing_slicing, reason = "checked while compiling")]
+const fn by_number() -> [Option<Field>; 177] {
+    let mut table = [None; 177];
+    let mut place = 0;
+    while place < Field::ALL.len() {
+        if let Some(number) = Field::NUMBERS[place] {
+            table[number as usize] = Some(Field::ALL[place]);
+        }
+        place += 1;
+    }
+    table
+}
+
 impl Field {
     /// The member with this name, if it is known.
     ///
@@ -368,15 +408,62 @@ impl Field {
         BY_NAME.get(name).copied()
     }
 
+    /// The member that this number stands for in the deltas of rtcstats 5.0.
+    ///
+    /// ```
+    /// use rtcstats_proto::stats::Field;
+    /// assert_eq!(Field::from_number(80), Some(Field::BytesSent));
+    /// assert_eq!(Field::from_number(13), None);
+    /// ```
+    pub fn from_number(number: u16) -> Option<Self> {
+        BY_NUMBER.get(usize::from(number)).copied().flatten()
+    }
+
+    /// The member that this letter or canonical decimal number stands for in rtcstats 5.0.
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
+        if key == Self::Timestamp.key() {
+            return Some(Self::Timestamp);
+        }
+        Self::from_number(u16::try_from(array_index(key)?).ok()?)
+    }
+
     /// The name in `getStats()`.
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+    pub const fn as_str(self) -> &'static str {
+        entry(Self::NAMES, self as usize)
+    }
+
+    /// The key in the deltas of rtcstats 5.0: letter, number, or the name where it has none.
+    pub(crate) const fn key(self) -> &'static str {
+        entry(Self::KEYS, self as usize)
+    }
+
+    /// The number that clients of rtcstats 5.0 send. They only understand the numbers behind it.
+    pub(crate) fn sent_number(self) -> Option<u16> {
+        const LAST: u16 = 166;
+        self.number().filter(|number| *number <= LAST)
+    }
+
+    /// The key that clients of rtcstats 5.0 send.
+    pub(crate) fn sent_key(self) -> &'static str {
+        let is_sent = self == Self::Timestamp || self.sent_number().is_some();
+        if is_sent { self.key() } else { self.as_str() }
+    }
+
+    /// Whether rtcstats 5.0 has a shorter key for it.
+    pub(crate) fn has_short_key(self) -> bool {
+        self.key() != self.as_str()
     }
 
     /// The number that stands for it in the deltas of rtcstats 5.0, if it has one.
     pub fn number(self) -> Option<u16> {
         Self::NUMBERS.get(self as usize).copied().flatten()
     }
+}
+
+/// `table[place]`; every field has its place.
+#[expect(clippy::indexing_slicing, reason = "`get` is not const")]
+const fn entry(table: &'static [&'static str], place: usize) -> &'static str {
+    table[place]
 }
 
 impl fmt::Debug for Field {
@@ -409,5 +496,20 @@ mod tests {
         }
         assert_eq!(Field::from_name("nothing"), None);
         assert_eq!(Field::PacketsLost.number(), Some(15));
+    }
+
+    #[test]
+    fn keys_lead_back_to_their_field() {
+        for field in Field::ALL.iter().filter(|field| field.has_short_key()) {
+            assert_eq!(Field::from_key(field.key()), Some(*field));
+        }
+        assert_eq!(Field::from_key("t"), Some(Field::Timestamp));
+        assert_eq!(Field::from_key("80"), Some(Field::BytesSent));
+        assert_eq!(Field::PsnrSum.sent_key(), "psnrSum");
+        assert_eq!(Field::IssuerCertificateId.sent_key(), "166");
+        assert_eq!(Field::Timestamp.sent_key(), "t");
+        for key in ["080", "8e1", "13", "177", "65616", "type", "timestamp", ""] {
+            assert_eq!(Field::from_key(key), None, "{key}");
+        }
     }
 }

@@ -27,6 +27,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// The type that this number stands for in the deltas of rtcstats 5.0.
+            pub fn from_number(number: u16) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.number() == Some(number))
+            }
+
             /// The name in the member `type`.
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -99,5 +104,7 @@ mod tests {
             assert_eq!(StatsKind::from_name(kind.as_str()), Some(*kind));
         }
         assert_eq!(StatsKind::InboundRtp.number(), Some(1));
+        assert_eq!(StatsKind::from_number(14), Some(StatsKind::Codec));
+        assert_eq!(StatsKind::from_number(15), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Field;
+use crate::json::KeyWord;
 
 /// A member name: a [`Field`], or one that the table does not know, numbered behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,17 @@ impl Name {
     #[inline]
     pub(crate) fn mark(self) -> u128 {
         1 << (self.0 % 128)
+    }
+
+    /// Its key in rtcstats 5.0, if it is known.
+    #[inline]
+    pub(crate) fn key_word(self) -> Option<KeyWord> {
+        Field::KEY_WORDS.get(usize::from(self.0)).copied()
+    }
+
+    /// The known member that it is, if it is one.
+    pub(crate) fn field(self) -> Option<Field> {
+        Field::ALL.get(usize::from(self.0)).copied()
     }
 
     #[inline]
@@ -64,6 +76,15 @@ impl Names {
                 let index = number - Field::NAMES.len();
                 self.texts.get(index).map(AsRef::as_ref).unwrap_or_default()
             }
+        }
+    }
+
+    /// The key that rtcstats 5.0 has for the name.
+    #[inline]
+    pub(crate) fn key(&self, name: Name) -> &str {
+        match Field::KEYS.get(usize::from(name.0)) {
+            Some(key) => key,
+            None => self.text(name),
         }
     }
 

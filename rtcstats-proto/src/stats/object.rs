@@ -14,6 +14,7 @@ use crate::json::{Value, write_number, write_text};
 pub struct StatsObject<'a> {
     pub(super) stats: &'a Stats,
     pub(super) slot: &'a Slot,
+    pub(super) number: u32,
 }
 
 /// Where an object lives.
@@ -22,6 +23,8 @@ pub(crate) struct Slot {
     pub(crate) id: CompactString,
     pub(crate) form: Form,
     pub(crate) kind: Option<StatsKind>,
+    /// Whether its timestamp is the one that all such objects share.
+    pub(crate) shares_timestamp: bool,
     /// Names and values side by side, in the order in which the client sends them.
     pub(crate) names: Vec<Name>,
     pub(crate) values: Vec<Packed>,
@@ -35,6 +38,8 @@ pub(crate) struct Slot {
     pub(crate) since: u64,
     /// The last line that named it; a mark for the decoder.
     pub(crate) seen: u64,
+    /// Counts the changes of `names`, those of earlier objects in the slot included.
+    pub(crate) shape: u32,
 }
 
 /// What a report was written as.
@@ -70,6 +75,37 @@ impl<'a> StatsObject<'a> {
         self.slot.kind
     }
 
+    pub(crate) fn form(self) -> Form {
+        self.slot.form
+    }
+
+    /// Where it lives, see [`Stats::at`]: the same until [`Stats::arrangement`] changes.
+    #[inline]
+    pub fn slot(self) -> u32 {
+        self.number
+    }
+
+    /// Another number each time members come or go, as long as [`Stats::arrangement`] stays. What
+    /// [`StatsObject::position`] says holds as long.
+    #[inline]
+    pub fn shape(self) -> u32 {
+        self.slot.shape
+    }
+
+    /// Where a known member is among the others, if the object has it.
+    pub fn position(self, field: Field) -> Option<usize> {
+        self.slot.position(field.into())
+    }
+
+    /// The value of a known member at its [position](StatsObject::position), without a search; `None`
+    /// if it is not there.
+    #[inline]
+    pub fn get_at(self, position: usize, field: Field) -> Option<Value<'a>> {
+        let is_there = self.slot.names.get(position)?.is(field);
+        let packed = self.slot.values.get(position)?;
+        is_there.then(|| self.stats.texts.value(*packed))
+    }
+
     /// Whether it is an object with members, as everything that a browser sends.
     pub fn is_object(self) -> bool {
         self.slot.form == Form::Object
@@ -78,6 +114,11 @@ impl<'a> StatsObject<'a> {
     /// Whether the last report that was merged brought it.
     pub fn is_new(self) -> bool {
         self.slot.since == self.stats.reports()
+    }
+
+    /// Whether this line named it, see [`Slot::seen`].
+    pub(crate) fn is_named_by(self, attempt: u64) -> bool {
+        self.slot.seen == attempt
     }
 
     /// The value of a known member, if the object has it.
@@ -91,7 +132,7 @@ impl<'a> StatsObject<'a> {
         self.value_of(self.stats.names.find(name)?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value_of(self, name: Name) -> Option<Value<'a>> {
         let position = self.slot.position(name)?;
         self.slot
@@ -169,7 +210,8 @@ impl<'a> StatsObject<'a> {
     }
 }
 
-fn write_value(value: Value<'_>, out: &mut String) {
+/// Appends a member as JSON.
+pub(crate) fn write_value(value: Value<'_>, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
@@ -190,7 +232,7 @@ impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let StatsObject { stats, slot } = self.object;
+        let StatsObject { stats, slot, .. } = self.object;
         let name = slot.names.get(self.position)?;
         let value = slot.values.get(self.position)?;
         self.position += 1;

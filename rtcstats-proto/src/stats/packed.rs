@@ -15,6 +15,10 @@ const TAG_MASK: u64 = 0xFFFF_0000_0000_0000;
 const NULL: u64 = TAG;
 const FALSE: u64 = TAG | 1;
 const TRUE: u64 = TAG | 2;
+/// Stands for [`Texts::shared`].
+const SHARED: u64 = TAG | 3;
+/// `{}`, which deltas of rtcstats 5.0 make of `null`, costs no text.
+const EMPTY_OBJECT: u64 = TAG | 4;
 /// The lower half is an index into [`Texts`].
 const TEXT: u64 = TAG | 1 << 32;
 const NESTED: u64 = TAG | 2 << 32;
@@ -38,11 +42,16 @@ pub(crate) struct Texts {
     free: Vec<u32>,
     /// Bytes of all texts in use.
     bytes: usize,
+    /// One number that many members have.
+    shared: f64,
 }
 
 impl Packed {
+    /// The number that is [`Texts::set_shared`], now and later.
+    pub(crate) const SHARED: Self = Self(SHARED);
+
     #[inline]
-    fn is_number(self) -> bool {
+    pub(crate) fn is_number(self) -> bool {
         self.0 & TAG_MASK != TAG
     }
 
@@ -83,9 +92,16 @@ impl Texts {
             _ => match packed.0 {
                 FALSE => Value::Bool(false),
                 TRUE => Value::Bool(true),
+                SHARED => Value::Number(self.shared),
+                EMPTY_OBJECT => Value::Nested(RawJson::trusted("{}")),
                 _ => Value::Null,
             },
         }
+    }
+
+    /// Changes the number of every [`Packed::SHARED`] at once.
+    pub(crate) fn set_shared(&mut self, number: f64) {
+        self.shared = number;
     }
 
     pub(crate) fn pack(&mut self, value: NewValue<'_>) -> Packed {
@@ -96,6 +112,7 @@ impl Texts {
             NewValue::Number(number) if number.is_nan() => Packed(f64::NAN.to_bits() & !(1 << 63)),
             NewValue::Number(number) => Packed(number.to_bits()),
             NewValue::Text(text) => Packed(TEXT | self.insert(text)),
+            NewValue::Nested("{}") => Packed(EMPTY_OBJECT),
             NewValue::Nested(text) => Packed(NESTED | self.insert(text)),
         }
     }

@@ -21,6 +21,11 @@ pub struct Stats {
     vacant: Vec<u32>,
     /// The slots of the objects, in JavaScript's order.
     order: Vec<u32>,
+    /// How many of them, all in front, have an array index for an id.
+    indices: usize,
+    /// Slots whose timestamp is not the shared one, some vacant ones included. Kept by the decoder of
+    /// rtcstats 5.0 alone.
+    pub(crate) unshared: Vec<u32>,
     index: HashTable<u32>,
     hasher: RandomState,
     pub(super) names: Names,
@@ -29,6 +34,7 @@ pub struct Stats {
     /// The slot that came first in the last report.
     first: Option<u32>,
     reports: u64,
+    arrangement: u64,
     /// Counts the lines tried, the failed ones too.
     pub(crate) attempts: u64,
 }
@@ -61,8 +67,42 @@ impl Stats {
 
     /// The object with this id.
     pub fn get(&self, id: &str) -> Option<StatsObject<'_>> {
-        let slot = self.slots.get(self.find(id)? as usize)?;
-        Some(StatsObject { stats: self, slot })
+        self.at(self.find(id)?)
+    }
+
+    /// The object that [lives there](StatsObject::slot), found without its id.
+    #[inline]
+    pub fn at(&self, slot: u32) -> Option<StatsObject<'_>> {
+        let (number, slot) = (slot, self.slots.get(slot as usize)?);
+        (slot.form != Form::Vacant).then_some(StatsObject {
+            stats: self,
+            slot,
+            number,
+        })
+    }
+
+    /// Another number each time objects come, go, change places or their type. As long as it stays,
+    /// what was found out about them can be used again.
+    ///
+    /// ```
+    /// use rtcstats_proto::{Limits, RawJson, delta::Decoder, stats::{Field, Stats}};
+    ///
+    /// let mut decoder = Decoder::jitsi(Limits::default());
+    /// let mut stats = Stats::default();
+    /// decoder.decode(RawJson::parse(r#"{"T":{"type":"transport","bytesSent":1}}"#)?, &mut stats)?;
+    /// let transport = stats.get("T").ok_or("no transport")?;
+    /// let (slot, arrangement) = (transport.slot(), stats.arrangement());
+    /// let bytes = transport.position(Field::BytesSent).ok_or("no bytes")?;
+    ///
+    /// decoder.decode(RawJson::parse(r#"{"T":{"bytesSent":2}}"#)?, &mut stats)?;
+    /// assert_eq!(stats.arrangement(), arrangement);
+    /// let sent = stats.at(slot).and_then(|transport| transport.get_at(bytes, Field::BytesSent));
+    /// assert_eq!(sent.and_then(|sent| sent.as_number()), Some(2.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn arrangement(&self) -> u64 {
+        self.arrangement
     }
 
     /// The objects in JavaScript's property order.
@@ -129,6 +169,12 @@ impl Stats {
         }
     }
 
+    /// The key that rtcstats 5.0 has for a name.
+    #[inline]
+    pub(crate) fn name_key(&self, name: Name) -> &str {
+        self.names.key(name)
+    }
+
     #[inline]
     pub(crate) fn name_text(&self, name: Name) -> &str {
         self.names.text(name)
@@ -136,6 +182,12 @@ impl Stats {
 
     pub(crate) fn intern(&mut self, text: &str, limit: usize) -> Option<Name> {
         self.names.intern(text, limit)
+    }
+
+    /// The value of the member at `position` of an object.
+    pub(crate) fn value_at(&self, slot: u32, position: u16) -> Option<Value<'_>> {
+        let packed = self.slot(slot)?.values.get(usize::from(position))?;
+        Some(self.value(*packed))
     }
 
     pub(crate) fn value(&self, packed: Packed) -> Value<'_> {
@@ -150,10 +202,12 @@ impl Stats {
     pub(crate) fn insert(&mut self, id: &str, form: Form) -> u32 {
         // `finish_report` counts it once it is merged.
         let since = self.reports + 1;
-        let slot = Slot {
+        self.arrangement += 1;
+        let mut slot = Slot {
             id: id.into(),
             form,
             kind: None,
+            shares_timestamp: false,
             names: Vec::new(),
             values: Vec::new(),
             present: 0,
@@ -161,10 +215,12 @@ impl Stats {
             follower: u32::MAX,
             since,
             seen: self.attempts,
+            shape: 0,
         };
         let number = match self.vacant.pop() {
             Some(number) => {
                 if let Some(vacant) = self.slots.get_mut(number as usize) {
+                    slot.shape = vacant.shape.wrapping_add(1);
                     *vacant = slot;
                 }
                 number
@@ -193,6 +249,7 @@ impl Stats {
                     array_index(id_of(*number)).is_some_and(|other| other < index)
                 });
                 self.order.insert(place, number);
+                self.indices += 1;
             }
         }
         number
@@ -213,10 +270,12 @@ impl Stats {
 
     fn vacate(&mut self, number: u32) {
         self.clear(number);
+        self.arrangement += 1;
         let Some(slot) = self.slots.get_mut(number as usize) else {
             return;
         };
         let hash = self.hasher.hash_one(slot.id.as_str());
+        self.indices -= usize::from(array_index(&slot.id).is_some());
         slot.id = Default::default();
         slot.form = Form::Vacant;
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == number) {
@@ -235,9 +294,12 @@ impl Stats {
             self.values -= 1;
         }
         slot.names.clear();
+        slot.shape = slot.shape.wrapping_add(1);
+        self.arrangement += 1;
         slot.present = 0;
         slot.kind = None;
         slot.predicted = 0;
+        slot.shares_timestamp = false;
     }
 
     /// The members of an object, to be changed.
@@ -247,6 +309,7 @@ impl Stats {
             slot: self.slots.get_mut(number as usize)?,
             texts: &mut self.texts,
             values: &mut self.values,
+            arrangement: &mut self.arrangement,
         })
     }
 
@@ -257,6 +320,72 @@ impl Stats {
         }
     }
 
+    /// Gives an object the timestamp that all such objects share, see
+    /// [`Stats::set_shared_timestamp`].
+    pub(crate) fn share_timestamp(&mut self, number: u32) {
+        let Some(mut members) = self.members_mut(number) else {
+            return;
+        };
+        let timestamp = Name::from(Field::Timestamp);
+        let position = members.position(timestamp);
+        let position =
+            position.unwrap_or_else(|| members.insert(timestamp, usize::MAX, NewValue::Null));
+        members.share(position);
+    }
+
+    /// Changes the timestamp that objects share.
+    pub(crate) fn set_shared_timestamp(&mut self, timestamp: f64) {
+        self.texts.set_shared(timestamp);
+    }
+
+    /// Gives an object a timestamp of its own.
+    pub(crate) fn set_own_timestamp(&mut self, number: u32, value: NewValue<'_>) {
+        self.set(number, Field::Timestamp.into(), value);
+        let members = self.members_mut(number);
+        if members.is_some_and(|mut members| members.unshare()) {
+            self.unshared.push(number);
+        }
+    }
+
+    /// The slots of the objects.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        self.order.clone()
+    }
+
+    /// Whether the slot belongs to no object.
+    pub(crate) fn is_vacant(&self, number: u32) -> bool {
+        self.slot(number)
+            .is_none_or(|slot| slot.form == Form::Vacant)
+    }
+
+    /// Whether the id of an object is an array index.
+    pub(crate) fn has_array_index(&self, number: u32) -> bool {
+        self.slot(number)
+            .is_some_and(|slot| array_index(&slot.id).is_some())
+    }
+
+    /// Whether all ids are array indices, so that only they determine the order.
+    pub(crate) fn is_ordered_by_index(&self) -> bool {
+        self.indices == self.order.len()
+    }
+
+    /// Puts `first` in front of the others, but behind those whose id is an array index.
+    pub(crate) fn reorder(&mut self, first: &[u32], is_first: impl Fn(&Slot) -> bool) {
+        let mut order = std::mem::take(&mut self.order);
+        let tail = order.get_mut(self.indices..).unwrap_or_default();
+        let slots = &self.slots;
+        // Stable: the others stay as they are.
+        let is_other = |number: &u32| !slots.get(*number as usize).is_some_and(&is_first);
+        if !tail.starts_with(first) {
+            self.arrangement += 1;
+            tail.sort_by_key(is_other);
+            for (place, number) in tail.iter_mut().zip(first) {
+                *place = *number;
+            }
+        }
+        self.order = order;
+    }
+
     /// Takes a member away, if the object has it.
     pub(crate) fn unset(&mut self, number: u32, name: Name) {
         let Some(slot) = self.slots.get_mut(number as usize) else {
@@ -264,6 +393,7 @@ impl Stats {
         };
         if let Some(position) = slot.position(name) {
             slot.names.remove(position);
+            slot.shape = slot.shape.wrapping_add(1);
             self.texts.release(slot.values.remove(position));
             self.values -= 1;
             slot.predicted = 0;
@@ -295,6 +425,7 @@ pub(crate) struct MembersMut<'a> {
     slot: &'a mut Slot,
     texts: &'a mut Texts,
     values: &'a mut usize,
+    arrangement: &'a mut u64,
 }
 
 impl MembersMut<'_> {
@@ -308,6 +439,39 @@ impl MembersMut<'_> {
             self.texts.replace(packed, value);
             self.update_kind(position, value);
         }
+    }
+
+    /// Where the object has a member, if it has it.
+    pub(crate) fn position(&self, name: Name) -> Option<usize> {
+        self.slot.position(name)
+    }
+
+    /// The value of the member at `position`.
+    pub(crate) fn value(&self, position: usize) -> Option<Value<'_>> {
+        let packed = self.slot.values.get(position)?;
+        Some(self.texts.value(*packed))
+    }
+
+    /// Puts a number in the place of a number; `false` if one of the two is none.
+    #[inline]
+    pub(crate) fn replace_number(&mut self, position: usize, value: NewValue<'_>) -> bool {
+        let packed = self.slot.values.get_mut(position);
+        packed.is_some_and(|packed| packed.replace_number(value))
+    }
+
+    /// Makes the member at `position` the shared timestamp.
+    fn share(&mut self, position: usize) {
+        if let Some(packed) = self.slot.values.get_mut(position) {
+            self.texts.release(*packed);
+            *packed = Packed::SHARED;
+            self.slot.shares_timestamp = true;
+        }
+    }
+
+    /// The timestamp is the object's own from now on; whether it was the shared one.
+    #[inline]
+    pub(crate) fn unshare(&mut self) -> bool {
+        std::mem::take(&mut self.slot.shares_timestamp)
     }
 
     /// Overwrites a member or adds it at `place`, at most behind the others; its position.
@@ -329,6 +493,7 @@ impl MembersMut<'_> {
     pub(crate) fn insert(&mut self, name: Name, place: usize, value: NewValue<'_>) -> usize {
         let place = place.min(self.slot.names.len());
         self.slot.names.insert(place, name);
+        self.slot.shape = self.slot.shape.wrapping_add(1);
         self.slot.present |= name.mark();
         self.slot.values.insert(place, self.texts.pack(value));
         *self.values += 1;
@@ -340,7 +505,9 @@ impl MembersMut<'_> {
     fn update_kind(&mut self, position: usize, value: NewValue<'_>) {
         let name = self.slot.names.get(position);
         if name.is_some_and(|name| name.is(Field::Type)) {
-            self.slot.kind = kind_of(value);
+            let kind = kind_of(value);
+            *self.arrangement += u64::from(self.slot.kind != kind);
+            self.slot.kind = kind;
         }
     }
 }
@@ -375,10 +542,12 @@ impl<'a> Iterator for Objects<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let slot = self.stats.slots.get(*self.order.next()? as usize)?;
+        let number = *self.order.next()?;
+        let slot = self.stats.slots.get(number as usize)?;
         Some(StatsObject {
             stats: self.stats,
             slot,
+            number,
         })
     }
 
@@ -429,5 +598,32 @@ mod tests {
         stats.insert("a", Form::Object);
         assert_eq!(ids(&stats), ["b", "c", "a"]);
         assert_eq!(stats.slots.len(), 3);
+    }
+
+    #[test]
+    fn what_moves_changes_the_arrangement_or_the_shape() {
+        let mut stats = Stats::default();
+        let slot = stats.insert("a", Form::Object);
+        stats.set(slot, Field::Type.into(), NewValue::Text("codec"));
+        stats.set(slot, Field::Ssrc.into(), NewValue::Number(1.0));
+        let object = stats.get("a").unwrap();
+        let (position, shape) = (object.position(Field::Ssrc).unwrap(), object.shape());
+        let arrangement = stats.arrangement();
+        stats.set(slot, Field::Ssrc.into(), NewValue::Number(2.0));
+        let object = stats.at(slot).unwrap();
+        assert_eq!((object.shape(), stats.arrangement()), (shape, arrangement));
+        let value = object.get_at(position, Field::Ssrc);
+        assert_eq!(value, Some(Value::Number(2.0)));
+        assert_eq!(object.get_at(position, Field::Type), None);
+        stats.set(slot, Field::Kind.into(), NewValue::Text("audio"));
+        assert_ne!(stats.at(slot).unwrap().shape(), shape);
+        stats.set(slot, Field::Type.into(), NewValue::Text("codec"));
+        assert_eq!(stats.arrangement(), arrangement);
+        stats.set(slot, Field::Type.into(), NewValue::Text("transport"));
+        assert_ne!(stats.arrangement(), arrangement);
+        let arrangement = stats.arrangement();
+        stats.retain(|_| false);
+        assert_ne!(stats.arrangement(), arrangement);
+        assert!(stats.at(slot).is_none());
     }
 }
