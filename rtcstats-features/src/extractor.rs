@@ -5,9 +5,9 @@ use std::io::{self, BufRead};
 
 use foldhash::fast::RandomState;
 use rtcstats_proto::delta::{Decoder, DeltaError, Strictness};
-use rtcstats_proto::dump::LineReader;
+use rtcstats_proto::dump::{Internals, LineReader};
 use rtcstats_proto::stats::Stats;
-use rtcstats_proto::{Event, EventError, EventForm, Method, RawJson};
+use rtcstats_proto::{Event, EventError, EventForm, EventReader, Generation, Method, RawJson};
 
 use crate::{Context, Fold, FoldError, Limits};
 
@@ -35,7 +35,12 @@ pub struct Extractor<F> {
     fold: F,
     limits: Limits,
     strictness: Strictness,
+    reader: EventReader,
+    /// That of the decoder.
+    generation: Option<Generation>,
     decoder: Decoder,
+    /// For the events of imports.
+    full_decoder: Decoder,
     connections: HashMap<Box<str>, Stats, RandomState>,
     counters: Counters,
 }
@@ -101,7 +106,10 @@ impl<F: Fold> Extractor<F> {
             fold,
             limits,
             strictness: Strictness::Lenient,
+            reader: EventReader::new(limits.proto),
+            generation: None,
             decoder: Decoder::jitsi(limits.proto),
+            full_decoder: Decoder::full(limits.proto),
             connections: HashMap::default(),
             counters: Counters::default(),
         }
@@ -116,7 +124,16 @@ impl<F: Fold> Extractor<F> {
         self
     }
 
-    /// Takes an event.
+    /// Sets the generation of lines that come without the head of a dump. Without it the first line
+    /// decides, see [`EventReader`].
+    #[must_use]
+    pub fn with_generation(mut self, generation: Generation) -> Self {
+        self.reader = EventReader::of_generation(generation, self.limits.proto);
+        self.set_generation(generation);
+        self
+    }
+
+    /// Takes an event: one that an [`EventReader`] read, or that of an import.
     ///
     /// # Errors
     ///
@@ -135,30 +152,62 @@ impl<F: Fold> Extractor<F> {
     /// If it is no event, or not taken; see [`Extractor::push`].
     pub fn push_line(&mut self, line: &str) -> Result<(), ExtractError> {
         self.counters.lines += 1;
-        let result = match Event::parse_within(line, &self.limits.proto) {
-            Ok(event) => self.apply(&event),
+        let result = self.reader.read(line);
+        let result = match result {
+            Ok(event) => self.apply_read(event),
             Err(error) => Err(error.into()),
         };
         self.count_error(result)
     }
 
+    /// What the reader made of a line.
+    fn apply_read(&mut self, event: Option<Event<'_>>) -> Result<(), ExtractErrorKind> {
+        let Some(event) = event else {
+            return Ok(());
+        };
+        if let Some(generation) = self.reader.generation()
+            && self.generation != Some(generation)
+        {
+            self.set_generation(generation);
+        }
+        self.apply(&event)
+    }
+
+    fn set_generation(&mut self, generation: Generation) {
+        let limits = self.limits.proto;
+        let decoder = match generation {
+            Generation::Jitsi => Decoder::jitsi(limits),
+            Generation::Legacy => Decoder::legacy(limits),
+            Generation::Rtcstats => Decoder::rtcstats(limits),
+        };
+        self.generation = Some(generation);
+        self.decoder = decoder.with_strictness(self.strictness);
+    }
+
     fn apply(&mut self, event: &Event<'_>) -> Result<(), ExtractErrorKind> {
-        let is_report =
-            event.method() == Some(Method::CompressedGetStats) && event.form() == EventForm::Array;
         let context = Context::new(&self.limits, self.strictness);
-        if !is_report {
+        if !is_report(event) {
             return Ok(self.fold.event(event, &context)?);
         }
         if !self.fold.wants_stats() {
             // Nobody else reads the report, but a line that is no JSON is an error all the same.
-            RawJson::parse_within(event.payload().as_str(), &self.limits.proto)
-                .map_err(EventError::from)?;
+            if let Err(error) = RawJson::parse_within(event.payload().as_str(), &self.limits.proto)
+            {
+                let reread = event.reread(&self.limits.proto)?;
+                if reread.payload().as_str() == event.payload().as_str() {
+                    return Err(EventError::from(error).into());
+                }
+            }
             return Ok(self.fold.event(event, &context)?);
         }
         let key = event.connection_key();
+        let decoder = match event.form() {
+            EventForm::Import => &mut self.full_decoder,
+            _ => &mut self.decoder,
+        };
         match self.connections.get_mut(key) {
             Some(stats) => {
-                self.decoder.decode(event.payload(), stats)?;
+                decode(decoder, event, stats, &self.limits)?;
                 self.fold.stats(event, stats, &context)?;
             }
             None => {
@@ -167,7 +216,7 @@ impl<F: Fold> Extractor<F> {
                     return Err(ExtractErrorKind::Connections { allowed });
                 }
                 let mut stats = Stats::default();
-                self.decoder.decode(event.payload(), &mut stats)?;
+                decode(decoder, event, &mut stats, &self.limits)?;
                 let stats = self.connections.entry(key.into()).or_insert(stats);
                 self.fold.stats(event, stats, &context)?;
             }
@@ -204,6 +253,35 @@ impl<F: Fold> Extractor<F> {
     pub fn finish(self, now: f64) -> F::Output {
         self.fold.snapshot(now)
     }
+}
+
+/// Whether an event brings a report to be decoded. Reports that are none, such as `null`, are events
+/// like others, but for the clients whose existing extractors fail on them.
+fn is_report(event: &Event<'_>) -> bool {
+    match (event.form(), event.method()) {
+        (EventForm::Array, Some(Method::CompressedGetStats)) => true,
+        (EventForm::Delta | EventForm::Import, Some(Method::GetStats)) => {
+            event.payload().as_str().starts_with('{')
+        }
+        _ => false,
+    }
+}
+
+fn decode(
+    decoder: &mut Decoder,
+    event: &Event<'_>,
+    stats: &mut Stats,
+    limits: &Limits,
+) -> Result<(), ExtractErrorKind> {
+    let Err(error) = decoder.decode(event.payload(), stats) else {
+        return Ok(());
+    };
+    // The end of the report was a guess. If it was right, the error comes again.
+    let reread = event.reread(&limits.proto)?;
+    if reread.payload().as_str() == event.payload().as_str() {
+        return Err(error.into());
+    }
+    Ok(decoder.decode(reread.payload(), stats)?)
 }
 
 /// Reads a dump to its end.
@@ -244,8 +322,8 @@ pub fn extract<R: BufRead, F: Fold>(
             }
         };
         extractor.counters.lines += 1;
-        let result = match line.event() {
-            Ok(event) => extractor.apply(&event),
+        let result = match line.read(&mut extractor.reader) {
+            Ok(event) => extractor.apply_read(event),
             Err(error) => {
                 extractor.counters.torn += u64::from(error.is_torn());
                 if error.is_torn() && !is_strict {
@@ -259,6 +337,42 @@ pub fn extract<R: BufRead, F: Fold>(
             result?;
         }
     }
+}
+
+/// Extracts from an export of `chrome://webrtc-internals`, to its end.
+///
+/// Unless the extractor is [strict](Extractor::with_strictness), events that are not taken are
+/// skipped and [counted](Extractor::counters). What has an unexpected shape within the export is
+/// passed over in any case; [`Internals::skipped`] counts it.
+///
+/// ```
+/// use rtcstats_features::rtcstats::RtcstatsFold;
+/// use rtcstats_features::{Extractor, extract_export};
+/// use rtcstats_proto::{Limits, dump::Internals};
+///
+/// let text = r#"{"PeerConnections":{"9-1":{"updateLog":[{"type":"close","value":"","timestamp":5}],"stats":{}}}}"#;
+/// let mut export = Internals::parse(text, &Limits::default())?;
+/// let mut extractor = Extractor::new(RtcstatsFold::default());
+/// extract_export(&mut export, &mut extractor)?;
+/// assert_eq!(extractor.finish(0.0).peer_connections.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If strict, those of the events.
+pub fn extract_export<F: Fold>(
+    export: &mut Internals<'_>,
+    extractor: &mut Extractor<F>,
+) -> Result<(), ExtractError> {
+    while let Some(event) = export.next_event() {
+        match extractor.push(&event) {
+            Err(error) if extractor.strictness == Strictness::Strict => return Err(error),
+            // Counted.
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

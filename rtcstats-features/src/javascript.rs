@@ -73,6 +73,13 @@ pub(crate) fn json_of(value: Value<'_>) -> Json {
     }
 }
 
+/// The text without white space around it, as JavaScript's `trim()`.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| {
+        character == '\u{FEFF}' || (character.is_whitespace() && character != '\u{85}')
+    })
+}
+
 /// Whether `value` as a JSON tree is `tree`.
 pub(crate) fn is_same(tree: &Json, value: Value<'_>) -> bool {
     match (tree, value) {

@@ -24,19 +24,26 @@
 //!
 //! | Item | What |
 //! |---|---|
-//! | [`Extractor`], [`extract`] | feed events, lines, or a whole dump to folds |
+//! | [`Extractor`], [`extract`], [`extract_export`] | feed events, lines, a whole dump or export to folds |
 //! | [`Fold`] | a computation over events and stats; tuples of folds are folds |
 //! | [`Limits`] | what a remote may make an extraction remember |
+//! | [`SetsFold`] | the sets below, as many as are wanted, in one pass |
 //! | [`jitsi`] | the features, records and metadata of the Jitsi rtcstats server |
+//! | [`legacy`] | features of the legacy (2.0) server that other sets do not have |
+//! | [`rtcstats`] | the features of the rtcstats.com server: client, connections, tracks |
 
 mod extractor;
 mod fold;
 mod javascript;
 pub mod jitsi;
+pub mod legacy;
 mod limits;
+pub mod rtcstats;
+mod sets;
 mod statistics;
 
-pub use extractor::{Counters, ExtractError, ExtractErrorKind, Extractor, extract};
+pub use extractor::{Counters, ExtractError, ExtractErrorKind, Extractor, extract, extract_export};
 pub use fold::{Context, Fold, FoldError};
 pub use limits::Limits;
 pub use rtcstats_proto::delta::Strictness;
+pub use sets::{FeatureSet, Sets, SetsFold, UnknownFeatureSet};

@@ -4,7 +4,8 @@
 ///
 /// Nothing is dropped silently: an [`Extractor`](crate::Extractor) answers with an error where a
 /// limit of its own is hit, a fold counts what it had to leave out
-/// (such as [`Dropped`](crate::jitsi::Dropped)).
+/// (such as [`Dropped`](crate::jitsi::Dropped)) or says that something is missing
+/// ([`Features::is_incomplete`](crate::rtcstats::Features::is_incomplete)).
 ///
 /// ```
 /// use rtcstats_features::Limits;
@@ -22,6 +23,12 @@ pub struct Limits {
     /// Tracks of one peer connection, split ones included. Default 4,096: a call of 500
     /// participants has about 1,500.
     pub tracks: usize,
+    /// Addresses of local host candidates that are told apart. Default 256: a host has below ten, one
+    /// with containers some tens.
+    pub interfaces: usize,
+    /// Network types of selected candidates that are listed. Default 256: phones change between
+    /// networks some times an hour.
+    pub network_changes: usize,
     /// Endpoints whose turns as dominant speaker are counted. Default 1,024: twice the participants
     /// of the largest conferences.
     pub endpoints: usize,
@@ -37,6 +44,26 @@ pub struct Limits {
     /// which may round the other way (0.01). Default 16,384: about 200 KiB, 45 hours of reports ten
     /// seconds apart.
     pub mean_runs: usize,
+    /// Ids of stats objects whose reports are counted, over all connections. Default 65,536: a call of
+    /// 500 participants has some thousands at a time. About 5 MiB.
+    pub stats_ids: usize,
+    /// RTP streams whose last report is kept, over all connections. Default 4,096, as for
+    /// [`Limits::tracks`]. About 8 MiB.
+    pub rtp_streams: usize,
+    /// Candidate pairs that were selected once, over all connections. Default 4,096: a connection
+    /// that changes its network every ten seconds has as many in eleven hours.
+    pub selected_pairs: usize,
+    /// Candidates with a location, before the first report of their connection and over all of them.
+    /// Default 4,096: a connection has some tens.
+    pub located_candidates: usize,
+    /// Different widths and heights of the video of a session, counted per stream. Default 65,536:
+    /// screen shares follow the size of a window. About 1 MiB.
+    pub resolutions: usize,
+    /// Tracks that a page obtained from its devices. Default 4,096: one every 20 seconds, all day.
+    pub captured_tracks: usize,
+    /// Members of the description of a page that is kept as it was sent. Default 64: clients send
+    /// seven.
+    pub page_members: usize,
     /// Bytes of any one text or value that is kept of an event as it was sent. Default 1,024: real
     /// ones, names and addresses, stay below 200.
     pub text_bytes: usize,
@@ -48,12 +75,21 @@ impl Default for Limits {
             proto: rtcstats_proto::Limits::default(),
             connections: 256,
             tracks: 4_096,
+            interfaces: 256,
+            network_changes: 256,
             endpoints: 1_024,
             speaker_events: 16_384,
             face_landmarks: 16_384,
             pings: 1_024,
             deployment_members: 64,
             mean_runs: 16_384,
+            stats_ids: 65_536,
+            rtp_streams: 4_096,
+            selected_pairs: 4_096,
+            located_candidates: 4_096,
+            resolutions: 65_536,
+            captured_tracks: 4_096,
+            page_members: 64,
             text_bytes: 1_024,
         }
     }

@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::candidate_pair::{round_trip_time, selected_pair};
 use super::metrics::duration;
 use super::packets::RtpSample;
+use super::remote_losses::RemoteLosses;
 use super::tracks::TrackStates;
 use super::video::{VideoHistory, VideoInReport, VideoSummary};
 use super::{CandidatePairData, PcAggregate, StatsFormat, TransportAggregates};
@@ -34,6 +35,7 @@ pub(super) struct Connection {
     pub(super) tracks: TrackStates,
     round_trip_times: Mean,
     video: VideoHistory,
+    remote_losses: RemoteLosses,
 }
 
 impl Default for Connection {
@@ -55,6 +57,7 @@ impl Default for Connection {
             tracks: TrackStates::default(),
             round_trip_times: Mean::default(),
             video: VideoHistory::default(),
+            remote_losses: RemoteLosses::default(),
         }
     }
 }
@@ -106,11 +109,13 @@ impl Connection {
         }
     }
 
-    /// Looks at every object of a merged report, in order (§11.6).
+    /// Looks at every object of a merged report, in order (§11.6). A partial one, as of an import,
+    /// lacks what the remote reported at another time.
     pub(super) fn take_report(
         &mut self,
         stats: &Stats,
         format: StatsFormat,
+        is_partial: bool,
         timestamp: Option<f64>,
         budget: &mut Budget<'_>,
     ) {
@@ -124,8 +129,14 @@ impl Connection {
                 data.update(&pair, stats, budget);
                 self.uses_relay = Some(data.is_using_relay);
             }
-            if let Some(sample) = RtpSample::of(object, stats, format) {
+            if let Some(mut sample) = RtpSample::of(object, stats, format) {
+                if is_partial {
+                    self.remote_losses.complete(&mut sample, object);
+                }
                 self.tracks.take(&sample, timestamp, budget);
+            }
+            if is_partial {
+                self.remote_losses.note(object, budget);
             }
             if let Some(summary) = VideoSummary::of(object, format) {
                 video.add(summary);

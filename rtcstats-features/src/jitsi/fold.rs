@@ -15,8 +15,12 @@ use crate::{Context, Fold, FoldError};
 ///
 /// The first line decides what for: its `connectionInfo` names the client, whose type is derived
 /// anew. Browsers (subprotocol `3.1_STANDARD`) yield [`ClientFeatures`](super::ClientFeatures), all
-/// others [`BackEndFeatures`](super::BackEndFeatures). Without that line a strict extraction fails;
-/// a lenient one takes the client for one of unsupported type, whose events say next to nothing.
+/// others [`BackEndFeatures`](super::BackEndFeatures).
+///
+/// Dumps of other generations, and imports, are those of browsers; see the [module](super) for what
+/// they yield. An event array without any head is taken for such too, a request without head for that
+/// of a client of unsupported type, whose events say next to nothing; both make a strict extraction
+/// fail.
 pub struct JitsiFold {
     client_id: String,
     dump_path: Option<String>,
@@ -48,24 +52,29 @@ impl JitsiFold {
         self
     }
 
-    /// The first event, which says who sends.
+    /// Learns from the first event who sends.
     fn begin(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<(), FoldError> {
-        if event.method() != Some(Method::ConnectionInfo) || event.form() != EventForm::Array {
-            if context.is_strict() {
+        let is_header =
+            event.method() == Some(Method::ConnectionInfo) && event.form() == EventForm::Array;
+        self.role = match event.form() {
+            EventForm::Array if is_header => {
+                let info = connection_info(event)?;
+                if info.client_type().is_browser() {
+                    Role::Client(Box::new(Session::new(&info)))
+                } else {
+                    Role::BackEnd(Box::new(BackEndSession::new(&info)))
+                }
+            }
+            EventForm::Array | EventForm::Request if context.is_strict() => {
                 return Err(FoldError::MissingHeader);
             }
-            let mut session = BackEndSession::new(&ConnectionInfo::default());
-            session.take(event, context);
-            self.role = Role::BackEnd(Box::new(session));
-            return Ok(());
-        }
-        let info = connection_info(event)?;
-        self.role = if info.client_type().is_browser() {
-            let mut session = Session::new(&info);
-            session.take(event, context)?;
-            Role::Client(Box::new(session))
-        } else {
-            Role::BackEnd(Box::new(BackEndSession::new(&info)))
+            EventForm::Request => {
+                let info = ConnectionInfo::default();
+                Role::BackEnd(Box::new(BackEndSession::new(&info)))
+            }
+            EventForm::Array | EventForm::Delta | EventForm::Metadata | EventForm::Import => {
+                Role::Client(Box::new(Session::of_other_generation()))
+            }
         };
         Ok(())
     }
@@ -83,14 +92,15 @@ impl Fold for JitsiFold {
     type Output = Extraction;
 
     fn event(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<(), FoldError> {
-        match &mut self.role {
-            Role::Unknown => self.begin(event, context),
-            Role::Client(session) => session.take(event, context),
-            Role::BackEnd(session) => {
-                session.take(event, context);
-                Ok(())
-            }
+        if matches!(self.role, Role::Unknown) {
+            self.begin(event, context)?;
         }
+        match &mut self.role {
+            Role::Client(session) => session.take(event, context)?,
+            Role::BackEnd(session) => session.take(event, context),
+            Role::Unknown => {}
+        }
+        Ok(())
     }
 
     fn stats(
@@ -99,17 +109,19 @@ impl Fold for JitsiFold {
         stats: &Stats,
         context: &Context<'_>,
     ) -> Result<(), FoldError> {
-        match &mut self.role {
-            Role::Client(session) => {
-                session.take_report(event, stats, context);
-                Ok(())
-            }
-            _ => self.event(event, context),
+        if matches!(self.role, Role::Unknown) {
+            self.begin(event, context)?;
         }
+        match &mut self.role {
+            Role::Client(session) => session.take_report(event, stats, context),
+            Role::BackEnd(session) => session.take(event, context),
+            Role::Unknown => {}
+        }
+        Ok(())
     }
 
     fn wants_stats(&self) -> bool {
-        matches!(self.role, Role::Client(_))
+        !matches!(self.role, Role::BackEnd(_))
     }
 
     fn snapshot(&self, now: f64) -> Extraction {

@@ -1,7 +1,8 @@
 //! Who sends: the merged `identity` events (§7.4, §11.9).
 
-use rtcstats_proto::RawJson;
 use rtcstats_proto::json::JsonKind;
+use rtcstats_proto::legacy::Identifiers;
+use rtcstats_proto::{Event, RawJson};
 use serde_json::Value as Json;
 
 use super::budget::Budget;
@@ -90,6 +91,38 @@ impl Identity {
             }
         }
         Ok(())
+    }
+
+    /// Merges the identity of a client of another generation, which may have it in the words of
+    /// legacy applications.
+    pub(super) fn take_of_other_generation(&mut self, value: RawJson<'_>, budget: &mut Budget<'_>) {
+        for (legacy, member) in [
+            ("user", &mut self.display_name),
+            ("conference", &mut self.conference_name),
+        ] {
+            if let Some(value) = value.get(legacy).and_then(|value| budget.keep(value)) {
+                *member = Some(value);
+            }
+        }
+        // If it fails nothing else is taken: it is not the identity of a Jitsi client.
+        self.take_client(value, budget).ok();
+    }
+
+    /// Takes the identifiers in constraints, where no identity said who it is.
+    pub(super) fn take_identifiers(&mut self, event: &Event<'_>, budget: &mut Budget<'_>) {
+        let mut identifiers = Identifiers::default();
+        identifiers.collect(event);
+        for (member, identifier) in [
+            (&mut self.display_name, identifiers.client()),
+            (&mut self.conference_name, identifiers.conference()),
+        ] {
+            if let Some(identifier) = identifier
+                && member.is_none()
+                && budget.admits(identifier)
+            {
+                *member = Some(Json::String(identifier.to_owned()));
+            }
+        }
     }
 
     /// Merges an identity.

@@ -21,20 +21,22 @@ use crate::{Context, FoldError};
 
 /// What is known of it.
 pub(super) struct Session {
-    client_type: ClientType,
-    stats_format: StatsFormat,
-    browser: Option<BrowserInfo>,
-    identity: Identity,
+    pub(super) client_type: ClientType,
+    pub(super) stats_format: StatsFormat,
+    pub(super) browser: Option<BrowserInfo>,
+    pub(super) identity: Identity,
     conference_start: ConferenceStart,
     /// 0 while unknown.
-    start: f64,
-    end: f64,
-    speakers: Speakers,
-    faces: Faces,
+    pub(super) start: f64,
+    pub(super) end: f64,
+    pub(super) speakers: Speakers,
+    pub(super) faces: Faces,
     pings: IndexMap<String, E2ePing, foldhash::fast::RandomState>,
-    metrics: Metrics,
-    connections: Connections,
-    dropped: Dropped,
+    pub(super) metrics: Metrics,
+    pub(super) connections: Connections,
+    pub(super) dropped: Dropped,
+    /// It did not begin with a `connectionInfo` line.
+    pub(super) is_of_other_generation: bool,
 }
 
 /// When the conference started.
@@ -62,6 +64,7 @@ impl Session {
             metrics: Metrics::default(),
             connections: Connections::default(),
             dropped: Dropped::default(),
+            is_of_other_generation: false,
         }
     }
 
@@ -71,6 +74,9 @@ impl Session {
         event: &Event<'_>,
         context: &Context<'_>,
     ) -> Result<(), FoldError> {
+        if self.is_of_other_generation {
+            return self.take_of_other_generation(event, context);
+        }
         if event.form() != EventForm::Array {
             return Err(FoldError::Shape);
         }
@@ -86,10 +92,19 @@ impl Session {
             limits: context.limits(),
             dropped: &mut self.dropped,
         };
-        if self.stats_format != StatsFormat::Unsupported
+        let is_evaluated = self.stats_format != StatsFormat::Unsupported
+            && (event.scope() != Scope::Client || !self.is_of_other_generation);
+        if is_evaluated
             && let Some(connection) = self.connections.get(event.connection_key(), &mut budget)
         {
-            connection.take_report(stats, self.stats_format, event.timestamp(), &mut budget);
+            let is_partial = event.form() == EventForm::Import;
+            connection.take_report(
+                stats,
+                self.stats_format,
+                is_partial,
+                event.timestamp(),
+                &mut budget,
+            );
         }
         self.note_time(event, context);
     }
@@ -138,7 +153,7 @@ impl Session {
         Ok(())
     }
 
-    fn take_conference_start(&mut self, value: RawJson<'_>) {
+    pub(super) fn take_conference_start(&mut self, value: RawJson<'_>) {
         match number_or_text(value) {
             Some(0.0) => {}
             Some(start) if !start.is_nan() => self.conference_start = ConferenceStart::At(start),
@@ -146,7 +161,11 @@ impl Session {
         }
     }
 
-    fn take_ping(&mut self, value: RawJson<'_>, context: &Context<'_>) -> Result<(), FoldError> {
+    pub(super) fn take_ping(
+        &mut self,
+        value: RawJson<'_>,
+        context: &Context<'_>,
+    ) -> Result<(), FoldError> {
         if value.is_null() {
             return Err(FoldError::Malformed {
                 event: "e2eRtt",
