@@ -61,7 +61,14 @@ async fn main() {
                 .snapshot(&"session-0".parse().unwrap())
                 .await
                 .unwrap();
-            snapshot.client().unwrap().aggregates.len()
+            snapshot
+                .jitsi
+                .as_ref()
+                .unwrap()
+                .client()
+                .unwrap()
+                .aggregates
+                .len()
         }
     );
     println!(

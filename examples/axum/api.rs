@@ -4,8 +4,8 @@ use std::io::Read;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::MultiGzDecoder;
 use rtcstats_server_core::DumpName;
@@ -19,31 +19,94 @@ use crate::state::AppState;
 const DEFAULT_LIMIT: usize = 1_000;
 
 /// What can be asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ListQuery {
     limit: Option<usize>,
+    user: Option<String>,
+    conference: Option<String>,
+    session: Option<String>,
+    client_id: Option<String>,
+    peer_id: Option<String>,
 }
 
-/// `GET /api/sessions?limit=…`: sessions that are open, then the finished ones, the latest first.
+impl ListQuery {
+    fn is_filter(&self) -> bool {
+        let wanted = [
+            &self.user,
+            &self.conference,
+            &self.session,
+            &self.client_id,
+            &self.peer_id,
+        ];
+        wanted.into_iter().any(Option::is_some)
+    }
+
+    /// Whether the facts of a session are what is asked for.
+    fn matches(&self, facts: &Value) -> bool {
+        let is = |name: &str, wanted: &Option<String>| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| facts.get(name).and_then(Value::as_str) == Some(wanted))
+        };
+        let has_peer = |wanted: &str| {
+            let peers = facts.get("peerIds").and_then(Value::as_array);
+            peers.is_some_and(|peers| peers.iter().any(|peer| peer.as_str() == Some(wanted)))
+        };
+        is("user", &self.user)
+            && is("conference", &self.conference)
+            && is("session", &self.session)
+            && is("clientId", &self.client_id)
+            && self.peer_id.as_deref().is_none_or(has_peer)
+    }
+}
+
+/// `GET /api/sessions?limit=…`: sessions that are open, then the finished ones, the latest first; only
+/// those of a `user`, `conference`, `session`, `clientId` or `peerId`, where they are given.
 pub(crate) async fn sessions(
     State(state): State<AppState>,
     Query(query): Query<ListQuery>,
 ) -> Response {
-    match list(&state, query.limit.unwrap_or(DEFAULT_LIMIT)).await {
+    match list(&state, query).await {
         Ok(sessions) => Json(json!({ "sessions": sessions })).into_response(),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-/// Open and finished sessions.
-pub(crate) async fn list(state: &AppState, limit: usize) -> std::io::Result<Vec<Value>> {
-    let mut sessions: Vec<Value> = state.runtime.sessions().iter().map(to_value).collect();
+/// Open and finished sessions. A filter has to read the records one by one: fine for thousands of
+/// them, and what a sink into a database is for beyond.
+async fn list(state: &AppState, query: ListQuery) -> std::io::Result<Vec<Value>> {
+    let open = state.runtime.sessions();
+    let mut sessions: Vec<Value> = open.iter().map(to_value).collect();
+    sessions.retain(|session| query.matches(session));
     let records = state.records.clone();
-    let finished = tokio::task::spawn_blocking(move || records.latest(limit)).await??;
-    sessions.extend(finished.iter().map(|record| {
+    let finished = tokio::task::spawn_blocking(move || {
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+        if !query.is_filter() {
+            return records.latest(limit);
+        }
+        let mut found = records.latest(usize::MAX)?;
+        found.retain(|entry| {
+            let record = records.read(&entry.name).ok().flatten();
+            let facts = record.as_ref().and_then(|record| record.get("session"));
+            facts.is_some_and(|facts| query.matches(facts))
+        });
+        found.truncate(limit);
+        Ok(found)
+    });
+    sessions.extend(finished.await??.iter().map(|record| {
         json!({ "id": record.name, "state": "finished", "finishedMs": record.modified_ms.round() as u64 })
     }));
     Ok(sessions)
+}
+
+/// The sessions of the page.
+pub(crate) async fn latest(state: &AppState, limit: usize) -> std::io::Result<Vec<Value>> {
+    let query = ListQuery {
+        limit: Some(limit),
+        ..ListQuery::default()
+    };
+    list(state, query).await
 }
 
 /// `GET /api/sessions/{id}`: the features as of now, or of the whole session when it is over.
@@ -101,7 +164,7 @@ pub(crate) async fn dump(
     let Ok(name) = id.parse::<DumpName>() else {
         return failure(StatusCode::NOT_FOUND, "no such session");
     };
-    if let Ok(dump) = state.runtime.journal().read(&name).await {
+    if let Ok(dump) = state.runtime.open_dump(&name).await {
         return stream(dump, None);
     }
     match state.runtime.archive().open(&name).await {
@@ -155,6 +218,16 @@ fn stream(mut source: impl Read + Send + 'static, encoding: Option<&'static str>
         );
     }
     response
+}
+
+/// `/healthcheck`, as load balancers of existing servers ask it: by any method but `POST`, without a
+/// query.
+pub(crate) async fn health_check(request: Request) -> StatusCode {
+    if request.method() == Method::POST || request.uri().query().is_some() {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    }
 }
 
 /// `GET /healthz`: 200 while the journal takes what it is given, 503 otherwise.

@@ -8,13 +8,15 @@ mod metrics;
 mod options;
 mod page;
 mod state;
+mod upload;
 mod websocket;
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{any, get};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,21 +56,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
             tracing::error!(%error, "the journal did not close in good order");
         }
     };
-    axum::serve(listener, router(state))
+    let service = router(state, &options).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await?;
     Ok(())
 }
 
-fn router(state: AppState) -> Router {
-    Router::new()
+fn router(state: AppState, options: &Options) -> Router {
+    let mut router = Router::new();
+    if let Some(path) = &options.upload_path {
+        router = router.route(path, any(upload::upload));
+    }
+    router
         .route("/", get(page::index))
         .route("/sessions/{id}", get(page::session))
         .route("/api/sessions", get(api::sessions))
         .route("/api/sessions/{id}", get(api::session))
         .route("/api/sessions/{id}/dump", get(api::dump))
         .route("/healthz", get(api::health))
-        .route("/healthcheck", get(|| async {}))
+        .route("/healthcheck", any(api::health_check))
         .route("/bindcheck", get(|| async {}))
         .route("/metrics", get(metrics::metrics))
         // Clients connect on any path: theirs is the name of the room.

@@ -1,14 +1,21 @@
 //! Flags and environment variables.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use rtcstats_server_core::{FileJournalOptions, Limits, SyncPolicy, Timing};
+use rtcstats_features::FeatureSet;
+use rtcstats_proto::Generation;
+use rtcstats_server_core::{
+    Authorizer, FileJournalOptions, GeoFile, JwtAuthorizer, Limits, Obfuscation, Privacy,
+    SyncPolicy, Timing,
+};
 
 /// Receives the telemetry of WebRTC clients, keeps dumps of their sessions, and extracts features.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "axum", version)]
 pub(crate) struct Options {
     /// Where to listen.
@@ -47,6 +54,72 @@ pub(crate) struct Options {
     #[arg(long, env = "RTCSTATS_MAX_MESSAGE_BYTES", default_value_t = Limits::default().message.line_bytes)]
     pub(crate) max_message_bytes: usize,
 
+    /// The most bytes of one uploaded dump, decompressed.
+    #[arg(long, env = "RTCSTATS_MAX_UPLOAD_BYTES", default_value_t = Limits::default().upload_bytes)]
+    pub(crate) max_upload_bytes: u64,
+
+    /// Take uploads of dumps on this path, such as /upload; without it there are none.
+    #[arg(long, env = "RTCSTATS_UPLOAD_PATH", value_name = "PATH", value_parser = parse_path)]
+    pub(crate) upload_path: Option<String>,
+
+    /// Let in only clients with a JSON Web Token that is signed with this secret (HS256, HS384, HS512),
+    /// as the query parameter rtcstats-token or as bearer token. Without this and --jwks everybody
+    /// may send. Reading is not protected: page, API (with the dumps) and metrics are for whoever
+    /// reaches the port, so let a proxy keep them apart.
+    #[arg(
+        long,
+        env = "RTCSTATS_JWT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    pub(crate) jwt_secret: Option<String>,
+
+    /// As --jwt-secret, but signed with one of the keys of this JSON Web Key Set (RS256, RS384, RS512,
+    /// ES256, ES384).
+    #[arg(
+        long,
+        env = "RTCSTATS_JWKS",
+        value_name = "FILE",
+        conflicts_with = "jwt_secret"
+    )]
+    pub(crate) jwks: Option<PathBuf>,
+
+    /// Whether addresses are made unrecognizable, and when; without a value before anything is
+    /// stored.
+    #[arg(
+        long,
+        env = "RTCSTATS_OBFUSCATE",
+        value_enum,
+        num_args = 0..=1,
+        default_value_t = Obfuscate::Off,
+        default_missing_value = "before-journal"
+    )]
+    pub(crate) obfuscate: Obfuscate,
+
+    /// With --obfuscate: mask every address wherever it stands, also those of relays, which existing
+    /// servers leave readable.
+    #[arg(long, env = "RTCSTATS_OBFUSCATE_STRICTLY")]
+    pub(crate) obfuscate_strictly: bool,
+
+    /// Note where addresses are, before they are made unrecognizable: a database file in MaxMind's format
+    /// (City), read at the start.
+    #[arg(long, env = "RTCSTATS_GEO", value_name = "FILE")]
+    pub(crate) geo: Option<PathBuf>,
+
+    /// What clients are taken for whose WebSocket subprotocol says nothing.
+    #[arg(long, env = "RTCSTATS_UNNAMED_CLIENTS", value_enum, default_value_t = Clients::Jitsi)]
+    pub(crate) unnamed_clients: Clients,
+
+    /// Which features are extracted, separated by commas: jitsi, rtcstats, legacy.
+    #[arg(
+        long,
+        env = "RTCSTATS_SETS",
+        value_name = "SETS",
+        value_delimiter = ',',
+        default_values_t = FeatureSet::ALL
+    )]
+    pub(crate) sets: Vec<FeatureSet>,
+
     /// The name of this deployment in published records.
     #[arg(long, env = "RTCSTATS_ENVIRONMENT", default_value = "dev")]
     pub(crate) environment: String,
@@ -71,13 +144,80 @@ pub(crate) enum Sync {
     Never,
 }
 
+/// When addresses are made unrecognizable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Obfuscate {
+    /// Never: what clients send is stored.
+    Off,
+    /// Before anything is stored.
+    BeforeJournal,
+    /// When a session is over: dumps and features never have addresses, the journal of open sessions
+    /// has.
+    BeforeArchive,
+}
+
+/// Clients of the three generations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clients {
+    /// Jitsi's clients and back ends.
+    Jitsi,
+    /// rtcstats 5.0.
+    Rtcstats,
+    /// The original client, protocol 2.0.
+    Legacy,
+}
+
+/// A path as it stands in requests.
+fn parse_path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') || text.contains(['?', '#', '{', '}', ' ']) {
+        return Err("a path such as /upload".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 impl Options {
+    /// Who may send.
+    pub(crate) fn authorizer(&self) -> Result<Option<Arc<dyn Authorizer>>, Box<dyn Error>> {
+        let authorizer = match (&self.jwt_secret, &self.jwks) {
+            (Some(secret), _) if secret.is_empty() => return Err("the secret is empty".into()),
+            (Some(secret), _) => JwtAuthorizer::from_secret(secret.as_bytes()),
+            (None, Some(file)) => JwtAuthorizer::from_jwks(&std::fs::read_to_string(file)?)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Arc::new(authorizer)))
+    }
+
+    /// What becomes of addresses.
+    pub(crate) fn privacy(&self) -> Result<Privacy, Box<dyn Error>> {
+        let mut privacy = Privacy::default();
+        privacy.obfuscation = match self.obfuscate {
+            Obfuscate::Off => Obfuscation::Off,
+            Obfuscate::BeforeJournal => Obfuscation::BeforeJournal,
+            Obfuscate::BeforeArchive => Obfuscation::BeforeArchive,
+        };
+        privacy.is_strict = self.obfuscate_strictly;
+        if let Some(file) = &self.geo {
+            privacy.locations = Some(Arc::new(GeoFile::open(file)?));
+        }
+        Ok(privacy)
+    }
+
+    /// What clients are taken for that do not say what they are.
+    pub(crate) fn unnamed(&self) -> Generation {
+        match self.unnamed_clients {
+            Clients::Jitsi => Generation::Jitsi,
+            Clients::Rtcstats => Generation::Rtcstats,
+            Clients::Legacy => Generation::Legacy,
+        }
+    }
+
     /// The limits of the server.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.connections = self.max_connections;
         limits.session_bytes = self.max_session_bytes;
         limits.message.line_bytes = self.max_message_bytes;
+        limits.upload_bytes = self.max_upload_bytes;
         limits
     }
 

@@ -24,7 +24,7 @@ const SHOWN: usize = 200;
 
 /// `GET /`: the sessions, each with what matters most of its features.
 pub(crate) async fn index(State(state): State<AppState>) -> Response {
-    let sessions = match api::list(&state, SHOWN).await {
+    let sessions = match api::latest(&state, SHOWN).await {
         Ok(sessions) => sessions,
         Err(error) => {
             return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
@@ -67,8 +67,14 @@ fn write_row(id: &str, session: &Value, body: &mut String) {
         "<tr><td><a href=\"/sessions/{id}\"><code>{id}</code></a><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}\
          <td><a href=\"/api/sessions/{id}/dump\">dump</a></tr>",
         text(&session["state"]),
-        text(&session["dumpMetadata"]["clientType"]),
-        text(&session["dumpMetadata"]["conferenceId"]),
+        text(either(
+            &session["dumpMetadata"]["clientType"],
+            &session["generation"]
+        )),
+        text(either(
+            &session["dumpMetadata"]["conferenceId"],
+            &session["conference"]
+        )),
         text(&features["browserInfo"]["nameVersionOs"]),
         text(&session["events"]),
         seconds
@@ -104,6 +110,10 @@ fn page(title: &str, body: &str) -> Response {
          content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style>{body}</html>"
     );
     Html(html).into_response()
+}
+
+fn either<'a>(value: &'a Value, other: &'a Value) -> &'a Value {
+    if value.is_null() { other } else { value }
 }
 
 /// A value as text for a page; nothing for what is absent.

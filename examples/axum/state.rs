@@ -34,7 +34,11 @@ impl AppState {
         let mut runtime_options = RuntimeOptions::new(Arc::new(journal), Arc::new(archive));
         runtime_options.limits = options.limits();
         runtime_options.timing = options.timing();
+        runtime_options.authorizer = options.authorizer()?;
+        runtime_options.privacy = options.privacy()?;
+        runtime_options.unnamed = Some(options.unnamed());
         runtime_options.environment.clone_from(&options.environment);
+        runtime_options.feature_sets.clone_from(&options.sets);
         runtime_options.sinks = vec![
             Arc::new(features),
             Arc::clone(&records) as Arc<dyn FeatureSink>,

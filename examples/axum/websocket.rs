@@ -1,11 +1,12 @@
 //! Connects axum's WebSockets to the runtime.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use rtcstats_server_core::{Outgoing, Refusal, Socket, Upgrade};
@@ -57,24 +58,38 @@ pub(crate) async fn upgrade(
         })
 }
 
-fn details(request: &Request) -> Upgrade {
+/// What the server has to know of a request.
+pub(crate) fn details(request: &Request) -> Upgrade {
     let target = request
         .uri()
         .path_and_query()
         .map_or("/", |target| target.as_str());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     Upgrade {
         target: target.to_owned(),
         origin: text(request.headers(), header::ORIGIN),
         user_agent: text(request.headers(), header::USER_AGENT),
         subprotocols: text(request.headers(), header::SEC_WEBSOCKET_PROTOCOL),
+        forwarded_for: list(request.headers(), "x-forwarded-for"),
+        peer_address: peer.map(|peer| peer.0.ip().to_string()).unwrap_or_default(),
+        authorization: text(request.headers(), header::AUTHORIZATION),
     }
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
+fn text(headers: &HeaderMap, name: HeaderName) -> String {
     let value = headers
         .get(name)
         .map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// A header that may stand in several lines: each proxy may add its own.
+fn list(headers: &HeaderMap, name: &str) -> String {
+    let lines = headers.get_all(name).iter();
+    let lines: Vec<_> = lines
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    lines.join(", ")
 }
 
 /// Carries frames both ways until either side closes.

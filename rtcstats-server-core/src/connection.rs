@@ -1,141 +1,35 @@
-//! One WebSocket: from the upgrade request and frames to messages (Jitsi spec, section 1 and 2).
-
-use std::borrow::Cow;
+//! One WebSocket: from frames to messages (Jitsi spec, section 2; 5.0 spec, section 12.2; legacy
+//! spec, section 1).
 
 use bytes::Bytes;
-use rtcstats_features::jitsi::StatsFormat;
-use rtcstats_proto::jitsi::{
-    ConnectionInfo, Message, MessageError, MessageKind, MessageReader, SessionId, SessionIdError,
-};
-use rtcstats_proto::{ClientType, select_subprotocol, sequence_number_of};
+use rtcstats_proto::jitsi::{Message, MessageError, MessageKind, MessageReader, SessionId};
+use rtcstats_proto::{ClientType, Generation, sequence_number_of};
 
-use crate::{Limits, Refusal};
+use crate::privacy::{LineFilter, Stage};
+use crate::{Handshake, Identifiers, Limits};
 
-/// What the upgrade request of a WebSocket says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Upgrade {
-    /// Request target: path and query.
-    pub target: String,
-    /// `Origin` header, or empty.
-    pub origin: String,
-    /// `User-Agent` header, or empty.
-    pub user_agent: String,
-    /// `Sec-WebSocket-Protocol` header, or empty.
-    pub subprotocols: String,
-}
+mod plain;
 
-/// A parsed upgrade: who connects, and for which session.
-#[derive(Debug, Clone)]
-pub struct Handshake {
-    pub(crate) info: ConnectionInfo,
-    pub(crate) client_type: ClientType,
-    pub(crate) session: Option<SessionId>,
-    pub(crate) is_reconnect: bool,
-}
-
-/// An upgrade request that is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// The session id of the query is not allowed.
-    #[error(transparent)]
-    SessionId(#[from] SessionIdError),
-    /// The request target, the origin or the user agent is too long.
-    #[error("request target or header over the limit of {limit} bytes")]
-    TooLong {
-        /// [`Limits::request_bytes`]
-        limit: usize,
-    },
-}
-
-impl From<HandshakeError> for Refusal {
-    fn from(error: HandshakeError) -> Self {
-        match error {
-            HandshakeError::SessionId(_) => Self::INVALID_SESSION_ID,
-            HandshakeError::TooLong { .. } => Self::REQUEST_TOO_LONG,
-        }
-    }
-}
-
-impl Handshake {
-    /// Reads an upgrade request.
-    ///
-    /// # Errors
-    ///
-    /// If the query has a `statsSessionId` that is not allowed (none at all is no error: back-end
-    /// clients have none), or a part is longer than [`Limits::request_bytes`].
-    pub fn new(upgrade: &Upgrade, limits: &Limits) -> Result<Self, HandshakeError> {
-        let limit = limits.request_bytes;
-        let parts = [&upgrade.target, &upgrade.origin, &upgrade.user_agent];
-        if parts.iter().any(|part| part.len() > limit) {
-            return Err(HandshakeError::TooLong { limit });
-        }
-        let query = upgrade
-            .target
-            .split_once('?')
-            .map_or("", |(_, query)| query);
-        let session = query_parameter(query, "statsSessionId");
-        let session = session.map(|id| SessionId::new(&id)).transpose()?;
-        let protocol = select_subprotocol(&upgrade.subprotocols).unwrap_or_default();
-        let client_type = ClientType::from_subprotocol(protocol);
-        let stats_format = StatsFormat::from_user_agent(&upgrade.user_agent);
-        let info = ConnectionInfo {
-            path: upgrade.target.clone(),
-            origin: upgrade.origin.clone(),
-            url: format!("{}{}", upgrade.origin, upgrade.target),
-            user_agent: upgrade.user_agent.clone(),
-            client_protocol: protocol.to_owned(),
-            stats_format: stats_format.as_str().to_owned(),
-            client_type_name: client_type.as_str().to_owned(),
-        };
-        let is_reconnect =
-            query_parameter(query, "isReconnect").is_some_and(|value| value == "true");
-        Ok(Self {
-            info,
-            client_type,
-            session,
-            is_reconnect,
-        })
-    }
-
-    /// The subprotocol that the server must echo, if the client offered one.
-    pub fn subprotocol(&self) -> Option<&str> {
-        Some(self.info.client_protocol.as_str()).filter(|protocol| !protocol.is_empty())
-    }
-
-    /// Who connects.
-    pub fn client_type(&self) -> ClientType {
-        self.client_type
-    }
-
-    /// The session that the query names.
-    pub fn session(&self) -> Option<&SessionId> {
-        self.session.as_ref()
-    }
-
-    /// Whether the client says that it was here before.
-    pub fn is_reconnect(&self) -> bool {
-        self.is_reconnect
-    }
-}
-
-/// The first value of a parameter, percent- and plus-decoded.
-fn query_parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value)
-}
+use plain::PlainReader;
 
 /// One socket: turns its frames into what the [`Server`](crate::Server) takes.
 ///
 /// Does the expensive part of receiving, and shares nothing, so that sockets can be read in
 /// parallel.
 #[derive(Debug)]
-pub struct Connection {
-    client_type: ClientType,
-    reader: MessageReader,
-    line: String,
+pub struct Connection(Frames);
+
+#[derive(Debug)]
+enum Frames {
+    /// Envelopes with the session's id, which need not match frames.
+    Jitsi {
+        client_type: ClientType,
+        reader: MessageReader,
+        line: String,
+        filter: Option<LineFilter>,
+    },
+    /// Each frame is a message of the one session.
+    Plain(PlainReader),
 }
 
 /// A message for a session.
@@ -158,6 +52,18 @@ pub enum Content {
         /// The number by which it is acknowledged.
         sequence_number: Option<u64>,
     },
+    /// Lines for the dump of a client that is never acknowledged anything: those of one message, kept
+    /// together, as a message of line ends and little else would otherwise cost a hundred times its size.
+    PlainLines {
+        /// The lines, their terminators included.
+        lines: Bytes,
+        /// How many.
+        count: u64,
+        /// How many of them are not JSON. They are stored as well: dumps hold what was sent.
+        malformed: u64,
+        /// What they call the client or the conference.
+        identifiers: Option<Box<Identifiers>>,
+    },
     /// A sign of life; also messages that keep nothing.
     Keepalive,
     /// The session is over.
@@ -167,11 +73,22 @@ pub enum Content {
 impl Connection {
     /// A socket that was just opened.
     pub fn new(handshake: &Handshake, limits: &Limits) -> Self {
-        Self {
-            client_type: handshake.client_type,
-            reader: MessageReader::new(limits.message),
-            line: String::new(),
-        }
+        Self(match handshake.generation {
+            Generation::Jitsi => Frames::Jitsi {
+                client_type: handshake.client_type,
+                reader: MessageReader::new(limits.message),
+                line: String::new(),
+                filter: LineFilter::new(
+                    &handshake.privacy,
+                    Generation::Jitsi,
+                    Stage::Journal,
+                    limits.message,
+                ),
+            },
+            Generation::Rtcstats | Generation::Legacy => {
+                Frames::Plain(PlainReader::new(handshake, limits.message))
+            }
+        })
     }
 
     /// Takes one frame, text or binary, and hands each complete message to `each`; refused ones as
@@ -186,10 +103,21 @@ impl Connection {
         unix_ms: f64,
         mut each: impl FnMut(Result<Incoming, MessageError>),
     ) -> Result<(), MessageError> {
-        let (client_type, line) = (self.client_type, &mut self.line);
-        self.reader.read(frame, |message| {
-            each(message.and_then(|message| incoming(&message, client_type, unix_ms, line)));
-        })
+        match &mut self.0 {
+            Frames::Jitsi {
+                client_type,
+                reader,
+                line,
+                filter,
+            } => {
+                reader.read(frame, |message| {
+                    each(message.and_then(|message| {
+                        incoming(&message, *client_type, unix_ms, line, filter)
+                    }));
+                })
+            }
+            Frames::Plain(reader) => reader.read(frame, each),
+        }
     }
 }
 
@@ -198,6 +126,7 @@ fn incoming(
     client_type: ClientType,
     unix_ms: f64,
     line: &mut String,
+    filter: &mut Option<LineFilter>,
 ) -> Result<Incoming, MessageError> {
     let session = SessionId::new(message.session_id())?;
     let content = if matches!(message.kind(), MessageKind::Close) {
@@ -207,6 +136,11 @@ fn incoming(
             .is_browser()
             .then(|| sequence_number_of(line))
             .flatten();
+        if let Some(filter) = filter {
+            let unfiltered = std::mem::take(line);
+            // Only lines of legacy clients are left out.
+            let _ = filter.apply(&unfiltered, line);
+        }
         line.push('\n');
         let line = Bytes::from(std::mem::take(line).into_boxed_str().into_boxed_bytes());
         Content::Line {
@@ -222,48 +156,17 @@ fn incoming(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn upgrade(target: &str) -> Upgrade {
-        Upgrade {
-            target: target.to_owned(),
-            origin: "https://meet.example.org".to_owned(),
-            subprotocols: "3.1_STANDARD, other".to_owned(),
-            ..Upgrade::default()
-        }
-    }
-
-    #[test]
-    fn the_query_names_the_session() {
-        let handshake = Handshake::new(
-            &upgrade("//a/b?x=1&statsSessionId=7c%39e&isReconnect=true&statsSessionId=z"),
-            &Limits::default(),
-        )
-        .unwrap();
-        assert_eq!(handshake.session().unwrap().as_str(), "7c9e");
-        assert!(handshake.is_reconnect());
-        assert_eq!(handshake.subprotocol(), Some("3.1_STANDARD"));
-        assert_eq!(handshake.info.client_type_name, "RTCSTATS_CLIENT");
-        assert_eq!(
-            handshake.info.url,
-            format!("https://meet.example.org{}", handshake.info.path)
-        );
-    }
-
-    #[test]
-    fn an_id_that_is_not_allowed_is_refused() {
-        assert!(Handshake::new(&upgrade("/?statsSessionId=..%2Fetc"), &Limits::default()).is_err());
-        assert!(Handshake::new(&upgrade("/?statsSessionId="), &Limits::default()).is_err());
-        assert!(
-            Handshake::new(&upgrade("/"), &Limits::default())
-                .unwrap()
-                .session()
-                .is_none()
-        );
-    }
+    use crate::Upgrade;
 
     #[test]
     fn a_frame_becomes_lines_with_their_numbers() {
-        let handshake = Handshake::new(&upgrade("/"), &Limits::default()).unwrap();
+        let handshake = {
+            let upgrade = Upgrade {
+                subprotocols: "3.1_STANDARD".to_owned(),
+                ..Upgrade::default()
+            };
+            Handshake::new(&upgrade, &Limits::default()).unwrap()
+        };
         let mut connection = Connection::new(&handshake, &Limits::default());
         let frame = concat!(
             r#"{"statsSessionId":"s","type":"stats-entry","data":"[\"a\",null,1,1700000000000,7]"}"#,

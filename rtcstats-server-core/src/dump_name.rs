@@ -65,6 +65,30 @@ impl DumpName {
         }
     }
 
+    /// The name of an upload on its way: no session comes to this number. Under it nothing is archived.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "drivers upload"))]
+    pub(crate) fn upload(session: SessionId) -> Self {
+        Self {
+            session,
+            number: u64::MAX,
+        }
+    }
+
+    /// Whether it is the name of an [upload](Self::upload).
+    pub(crate) fn is_upload(&self) -> bool {
+        self.number == u64::MAX
+    }
+
+    /// The name to archive it under.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "drivers archive"))]
+    pub(crate) fn archived(&self) -> Self {
+        if self.is_upload() {
+            Self::first(self.session.clone())
+        } else {
+            self.clone()
+        }
+    }
+
     /// The session, without what was appended to tell its dumps apart.
     pub fn session_id(&self) -> &SessionId {
         &self.session

@@ -1,53 +1,97 @@
 //! The core of a WebRTC telemetry server: sessions that are resumed without loss, journals that
 //! keep them, sinks that get their features.
 //!
-//! The machines ([`Connection`], [`Server`]) do no I/O: they are told what happened and what time it
-//! is, and answer with [`Action`]s. They open no sockets and read no clock, so that everything they do
-//! can be replayed. Feature `tokio` adds `Runtime`, which drives them; a web framework's WebSocket
-//! is connected to it in thirty lines.
+//! The machines ([`Connection`], [`Server`], [`Upload`]) do no I/O: they are told what happened and what
+//! time it is, and answer with [`Action`]s. They open no sockets, read no clock and make no random
+//! numbers, so that everything they do can be replayed. Feature `tokio` adds `Runtime`, which drives
+//! them; a web framework's WebSocket is connected to it in thirty lines.
 //!
 //! The promise: an event is acknowledged only when the [`Journal`] says that it is durable, and what
 //! was acknowledged is in the finished dump exactly once.
 //!
 //! Start with `Runtime` to embed a server, or with [`Server`] for a driver of your own.
+//!
+//! # Clients
+//!
+//! One server takes the clients of all generations; their WebSocket subprotocol tells them apart.
+//!
+//! | Client | Session | Acknowledged, resumed | Dump begins with |
+//! |---|---|---|---|
+//! | Jitsi 3.x | the client names it | yes | a `connectionInfo` line |
+//! | rtcstats 5.0 | one socket; the server names it | no | `RTCStatsDump` and meta data |
+//! | legacy 2.0 | one socket; the server names it | no | an object and a `publicIP` line |
+//!
+//! Sessions that are their socket end with it, and their dumps with a `close` event; after a crash
+//! [`Server::recover`] adds that. Dumps of all of them can be [uploaded](Upload).
+//!
+//! # Features
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `tokio` | `Runtime`, which drives the machines |
+//! | `jwt` | `JwtAuthorizer`, an [`Authorizer`] for JSON Web Tokens |
+//! | `geo` | `GeoFile`, a [`LocationDatabase`] in a file |
+//! | `testing` | contract suites for implementors of [`Journal`] and [`FeatureSink`] |
 
 mod archive;
+mod authorization;
 mod connection;
 mod directory;
 mod dump_name;
 mod future;
+#[cfg(feature = "geo")]
+mod geo;
+mod header;
+mod identifiers;
 mod journal;
 mod limits;
+mod privacy;
+mod recovered;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod server;
 mod session;
 mod sink;
 mod stats;
+mod target;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod upgrade;
+mod upload;
 mod worker;
 
 pub use archive::{
     Archive, ArchiveError, ArchiveOperation, DirectoryArchive, DirectoryArchiveOptions,
 };
-pub use connection::{Connection, Content, Handshake, HandshakeError, Incoming, Upgrade};
+pub use authorization::{AuthorizationError, Authorizer, Claims};
+#[cfg(feature = "jwt")]
+pub use authorization::{JwtAuthorizer, KeyError};
+pub use connection::{Connection, Content, Incoming};
 pub use dump_name::{DumpName, DumpNameError};
 pub use future::BoxFuture;
+#[cfg(feature = "geo")]
+pub use geo::{GeoFile, GeoFileError};
+pub use identifiers::Identifiers;
 pub use journal::{
     Append, FileJournal, FileJournalOptions, Journal, JournalEntry, JournalError, JournalErrorKind,
     JournalOperation, MemoryJournal, RecoveryReport, SyncPolicy,
 };
 pub use limits::{Limits, Time, Timing};
+pub use privacy::{LocationDatabase, Obfuscation, Privacy};
+pub use recovered::Recovered;
 #[cfg(feature = "tokio")]
-pub use runtime::{Outgoing, Recovery, Runtime, RuntimeOptions, Socket};
+pub use runtime::{
+    Outgoing, Recovery, Runtime, RuntimeOptions, SessionFeatures, Socket, UploadReceiver,
+};
 pub use server::{
     Action, CloseCode, CloseReason, ConnectionId, EndReason, Refusal, Server, SessionState,
     SessionSummary,
 };
-pub use session::{Gap, Recovered, SessionFacts};
+pub use session::{Gap, SessionFacts};
 pub use sink::{
     DirectorySink, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordEntry, RecordPart,
     SessionRecord, SinkError,
 };
 pub use stats::{Counters, Gauges, LimitCounters, Summary};
+pub use upgrade::{Handshake, HandshakeError, HandshakeOptions, Upgrade};
+pub use upload::{Upload, UploadError};

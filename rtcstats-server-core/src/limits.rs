@@ -17,13 +17,19 @@ pub struct Limits {
     pub sessions_per_connection: usize,
     /// Sessions on one socket of a browser. Default 4: the stock client has one.
     pub sessions_per_browser: usize,
-    /// Bytes of the request target, the origin and the user agent each, which every dump begins
-    /// with. Default 4,096.
+    /// Bytes of the request target and of each header that a dump begins with (origin, user agent,
+    /// subprotocols, forwarded addresses). Default 4,096.
     pub request_bytes: usize,
     /// Messages refused on one socket before it is closed. Default 100.
     pub refused_messages: u32,
     /// Bytes of one session's dump. Default 1 GiB: a day of reports once a second.
     pub session_bytes: u64,
+    /// Bytes of one uploaded dump, decompressed; also, but for a megabyte, of the body it comes in. Default 256 MiB: a working day of reports, or the
+    /// largest exports of browsers.
+    pub upload_bytes: u64,
+    /// Uploads at a time. Default 8: each may hold an export of [`rtcstats_proto::Limits::import_bytes`]
+    /// in memory.
+    pub uploads: usize,
     /// Bytes accepted but not yet durable, of all sockets together; reading stops above. Default
     /// 64 MiB.
     pub queue_bytes: usize,
@@ -45,6 +51,8 @@ impl Default for Limits {
             request_bytes: 4_096,
             refused_messages: 100,
             session_bytes: 1 << 30,
+            upload_bytes: 256 << 20,
+            uploads: 8,
             queue_bytes: 64 << 20,
             outgoing_frames: 64,
             tombstones: 100_000,
@@ -59,6 +67,10 @@ pub struct Timing {
     /// A socket without any message for so long is closed (not its sessions). Default 120 s: clients
     /// send a keepalive every 30 s, throttled to once a minute in a background tab.
     pub idle: Duration,
+    /// The same for clients that send no keepalive: rtcstats 5.0 and legacy. Default 24 h: between two
+    /// calls a page may be silent for hours, and a peer that is gone shows up at the next proxy much
+    /// earlier.
+    pub idle_without_keepalive: Duration,
     /// A browser's session is kept resumable for so long. Default 720 s: the stock client gives up
     /// after 600 s of waiting, and connecting takes its time too.
     pub grace: Duration,
@@ -77,6 +89,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(120),
+            idle_without_keepalive: Duration::from_secs(24 * 3600),
             grace: Duration::from_secs(720),
             back_end_grace: Duration::from_secs(60),
             acknowledge_events: 100,

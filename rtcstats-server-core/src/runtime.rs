@@ -12,31 +12,41 @@ mod clock;
 mod committer;
 mod completion;
 mod extraction;
+mod features;
+mod filtered_dump;
 mod recovery;
 mod socket;
+mod upload;
 
 use std::collections::{HashMap, HashSet};
+use std::io::BufRead;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use rtcstats_features::jitsi::Extraction;
+use rtcstats_features::FeatureSet;
+use rtcstats_proto::Generation;
 use rtcstats_proto::jitsi::SessionId;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
+pub use features::SessionFeatures;
 pub use recovery::Recovery;
 pub use socket::{Outgoing, Socket};
+pub use upload::UploadReceiver;
 
 use crate::{
-    Action, Archive, CloseReason, ConnectionId, Counters, DumpName, FeatureSink, Gauges, Handshake,
-    Journal, JournalError, JournalErrorKind, JournalOperation, Limits, Refusal, Server,
-    SessionState, SessionSummary, Timing, Upgrade,
+    Action, Archive, Authorizer, Claims, CloseReason, ConnectionId, Counters, DumpName,
+    FeatureSink, Gauges, Handshake, HandshakeOptions, Journal, JournalError, JournalErrorKind,
+    JournalOperation, Limits, Privacy, Refusal, Server, SessionState, SessionSummary, Timing,
+    Upgrade, UploadError,
 };
 use clock::Clock;
 use committer::Commit;
 use extraction::Work;
+use filtered_dump::FilteredDump;
 
 /// How often the server is told the time; its shortest deadline is 2 s.
 const TICK: Duration = Duration::from_millis(100);
@@ -47,6 +57,12 @@ pub struct RuntimeOptions {
     pub limits: Limits,
     /// How long the server waits for clients.
     pub timing: Timing,
+    /// Who may send. Default everybody.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// What becomes of addresses before they are kept. Default nothing.
+    pub privacy: Privacy,
+    /// What a client is taken for whose subprotocol says nothing; see [`HandshakeOptions::unnamed`].
+    pub unnamed: Option<Generation>,
     /// Where lines become durable.
     pub journal: Arc<dyn Journal>,
     /// Who gets the features of sessions that ended.
@@ -56,6 +72,8 @@ pub struct RuntimeOptions {
     /// Threads that extract features. Default 1, which follows tens of thousands of messages a
     /// second.
     pub extraction_threads: usize,
+    /// Which features are extracted. Default all sets; each costs about a quarter of the reading.
+    pub feature_sets: Vec<FeatureSet>,
     /// `appEnv` of published records. Default `dev`.
     pub environment: String,
 }
@@ -66,10 +84,14 @@ impl RuntimeOptions {
         Self {
             limits: Limits::default(),
             timing: Timing::default(),
+            authorizer: None,
+            privacy: Privacy::default(),
+            unnamed: None,
             journal,
             sinks: Vec::new(),
             archive,
             extraction_threads: 1,
+            feature_sets: FeatureSet::ALL.to_vec(),
             environment: "dev".to_owned(),
         }
     }
@@ -92,7 +114,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         {
             let mut state = self.shared.state();
-            state.server.close_all();
+            state.server.close_all(self.shared.clock.now());
             self.shared.dispatch(&mut state);
         }
         self.shared.shutdown.send_replace(true);
@@ -114,10 +136,15 @@ struct Shared {
     sinks: Vec<Arc<dyn FeatureSink>>,
     archive: Arc<dyn Archive>,
     limits: Limits,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    handshakes: HandshakeOptions,
+    feature_sets: Vec<FeatureSet>,
     environment: String,
     clock: Clock,
     journal_healthy: AtomicBool,
     completing: AtomicU64,
+    /// Turns at uploading.
+    uploads: Arc<Semaphore>,
     /// Turns at completing sessions.
     completions: Semaphore,
     /// Names under which dumps are being stored.
@@ -153,6 +180,9 @@ impl Runtime {
             .map(|_| mpsc::channel(extraction::QUEUE))
             .unzip();
         let server = Server::new(options.limits, options.timing);
+        let mut handshakes = HandshakeOptions::new(options.limits);
+        handshakes.unnamed = options.unnamed;
+        handshakes.privacy = options.privacy;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 server,
@@ -167,10 +197,16 @@ impl Runtime {
             sinks: options.sinks,
             archive: options.archive,
             limits: options.limits,
+            authorizer: options.authorizer,
+            handshakes,
+            feature_sets: options.feature_sets,
             environment: options.environment,
             clock: Clock::start(),
             journal_healthy: AtomicBool::new(true),
             completing: AtomicU64::new(0),
+            uploads: Arc::new(Semaphore::new(
+                options.limits.uploads.min(Semaphore::MAX_PERMITS),
+            )),
             completions: Semaphore::new(completion::AT_ONCE),
             storing: Mutex::default(),
             shutdown,
@@ -194,17 +230,22 @@ impl Runtime {
         Ok((Self(Arc::new(running)), recovery))
     }
 
-    /// Reads an upgrade request; what to echo in the response is in the handshake.
+    /// Reads an upgrade request, and checks its token if the server wants one; what to echo in the
+    /// response is in the handshake.
     ///
     /// # Errors
     ///
     /// If it is refused: complete the upgrade and close the socket with this code and reason.
     pub fn handshake(&self, upgrade: &Upgrade) -> Result<Handshake, Refusal> {
-        Handshake::new(upgrade, &self.0.shared.limits).map_err(|error| {
-            let mut state = self.0.shared.state();
-            state.server.counters_mut().connection_errors += 1;
-            error.into()
-        })
+        let shared = &self.0.shared;
+        let claims = shared.authorize(upgrade)?;
+        let handshake = Handshake::with_options(upgrade, &shared.handshakes).map_err(|error| {
+            shared.state().server.counters_mut().connection_errors += 1;
+            Refusal::from(error)
+        })?;
+        Ok(handshake
+            .identified(Uuid::new_v4().as_u128())
+            .authorized(claims))
     }
 
     /// Connects a socket whose upgrade is complete.
@@ -214,6 +255,20 @@ impl Runtime {
     /// If it must be closed at once, with this code and reason.
     pub fn connect(&self, handshake: &Handshake) -> Result<Socket, Refusal> {
         Socket::open(&self.0.shared, handshake)
+    }
+
+    /// Begins an upload, whose request is like an upgrade (of which target and `Authorization` count)
+    /// with a `Content-Type`.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused, whatever the body.
+    pub fn upload(
+        &self,
+        request: &Upgrade,
+        content_type: Option<&str>,
+    ) -> Result<UploadReceiver, UploadError> {
+        UploadReceiver::open(&self.0.shared, request, content_type)
     }
 
     /// The sessions that are not ended, in the order of their names.
@@ -231,7 +286,7 @@ impl Runtime {
     }
 
     /// The features of a session as of its last durable line; `None` if no such session is open.
-    pub async fn snapshot(&self, name: &DumpName) -> Option<Extraction> {
+    pub async fn snapshot(&self, name: &DumpName) -> Option<SessionFeatures> {
         self.0.shared.state().server.session_by_name(name)?;
         let (reply, answer) = oneshot::channel();
         let work = Work::Snapshot {
@@ -242,7 +297,26 @@ impl Runtime {
         answer.await.ok().flatten()
     }
 
-    /// The journal, to read the dump of a session that is not yet archived.
+    /// The dump of a session that is not yet archived, so far; filtered as it will be in the archive.
+    ///
+    /// # Errors
+    ///
+    /// Those of the journal; [`JournalErrorKind::UnknownLog`] if it has no such dump.
+    pub async fn open_dump(
+        &self,
+        name: &DumpName,
+    ) -> Result<Box<dyn BufRead + Send>, JournalError> {
+        let shared = &self.0.shared;
+        let log = shared.journal.read(name).await?;
+        Ok(FilteredDump::wrap(
+            log,
+            &shared.handshakes.privacy,
+            shared.limits.message,
+        ))
+    }
+
+    /// The journal. Its logs have addresses as clients send them, unless they are masked
+    /// [before](crate::Obfuscation::BeforeJournal); to show a dump see [`Runtime::open_dump`].
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.0.shared.journal
     }
@@ -284,7 +358,7 @@ impl Runtime {
     pub async fn shutdown(&self, patience: Duration) -> Result<(), JournalError> {
         {
             let mut state = self.0.shared.state();
-            state.server.close_all();
+            state.server.close_all(self.0.shared.clock.now());
             self.0.shared.dispatch(&mut state);
         }
         let _ = self.0.shared.commits.send(Commit::Stop);
@@ -307,6 +381,23 @@ impl Runtime {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Whether the sender may send, and what its token says of it.
+    fn authorize(&self, upgrade: &Upgrade) -> Result<Claims, Refusal> {
+        let Some(authorizer) = &self.authorizer else {
+            return Ok(Claims::default());
+        };
+        let now = self.clock.now().unix_ms;
+        authorizer
+            .authorize(upgrade.token().as_deref(), now)
+            .map_err(|error| {
+                let mut state = self.state();
+                state.server.counters_mut().connection_errors += 1;
+                state.server.counters_mut().unauthorized += 1;
+                tracing::debug!(%error, "not authorized");
+                error.into()
+            })
     }
 
     /// Performs the server's actions. Called under the lock that decided on them, so that they
@@ -346,7 +437,12 @@ impl Shared {
                     bytes,
                 } => {
                     tracing::info!(session = %name, ?reason, "session ended");
-                    self.commit(Commit::Finish { name, facts, bytes });
+                    self.commit(Commit::Finish {
+                        name,
+                        facts,
+                        bytes,
+                        reply: None,
+                    });
                 }
             }
         }

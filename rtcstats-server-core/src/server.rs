@@ -1,6 +1,9 @@
 //! Who owns which session: connections come, go, replace each other; sessions end.
 
 mod action;
+mod deadlines;
+mod durability;
+mod plain;
 mod summary;
 mod timers;
 mod tombstones;
@@ -10,15 +13,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use rtcstats_proto::ClientType;
-use rtcstats_proto::jitsi::{ConnectionInfo, MessageError, SequenceNumberMessage, SessionId};
+use rtcstats_proto::jitsi::{MessageError, SequenceNumberMessage, SessionId};
 
 pub use action::{Action, CloseCode, CloseReason, ConnectionId, EndReason, Refusal};
 pub use summary::{SessionState, SessionSummary};
 
-use crate::connection::{Content, Handshake, Incoming};
-use crate::session::{Numbers, Phase, Recovered, Session, Verdict};
-use crate::{Counters, DumpName, Limits, Time, Timing};
+use crate::session::{Client, Numbers, Phase, Session, Verdict};
+use crate::{
+    Content, Counters, DumpName, Handshake, Identifiers, Incoming, Limits, Recovered, Time, Timing,
+};
+use plain::is_plain;
 use timers::{Timer, Timers};
 use tombstones::{Tombstone, Tombstones};
 
@@ -57,17 +61,16 @@ pub struct Server {
 /// One open socket.
 #[derive(Debug)]
 struct Peer {
-    client_type: ClientType,
-    info: ConnectionInfo,
-    /// The session of its query, which acknowledgements are about.
+    client: Client,
+    /// The session of its query, which acknowledgements are about; or the one it is.
     session: Option<SessionId>,
     owned: HashSet<SessionId, RandomState>,
     /// Sessions that a newer connection took over.
     fenced: HashSet<SessionId, RandomState>,
-    last_message: Duration,
+    last_message: Time,
     refused: u32,
-    /// It was told to close; nothing that still arrives counts.
-    closing: bool,
+    /// It was told to close, and why; nothing that still arrives counts.
+    closing: Option<CloseReason>,
 }
 
 impl Server {
@@ -90,7 +93,15 @@ impl Server {
 
     /// Takes in a session that the journal still holds unfinished after a restart. Its client has
     /// a full grace period from now to come back (section 6.6).
+    ///
+    /// Nobody comes back to a session of another client than Jitsi's: it ends now. Its close event has
+    /// code 1006 and, of 5.0, a delta of 0: the last line is the last that is known of the client. A
+    /// legacy one has the time at which the log was last appended to. A log of such a session that has
+    /// no events is not recovered, but removed.
     pub fn recover(&mut self, time: Time, recovered: Recovered) {
+        if is_plain(recovered.generation) {
+            return self.recover_plain(recovered);
+        }
         let id = recovered.name.session_id().clone();
         let deadline = time.monotonic + self.grace(recovered.client_type);
         let recovered = Session::recovered(recovered, deadline);
@@ -127,18 +138,26 @@ impl Server {
         self.connections.insert(
             id,
             Peer {
-                client_type: handshake.client_type,
-                info: handshake.info.clone(),
+                client: Client {
+                    generation: handshake.generation,
+                    client_type: handshake.client_type,
+                    header: handshake.header.clone(),
+                    claims: handshake.claims.clone(),
+                    opened: time.unix_ms,
+                },
                 session: handshake.session.clone(),
                 owned: HashSet::default(),
                 fenced: HashSet::default(),
-                last_message: time.monotonic,
+                last_message: time,
                 refused: 0,
-                closing: false,
+                closing: None,
             },
         );
-        self.timers
-            .add(time.monotonic + self.timing.idle, Timer::Idle(id));
+        let idle = self.idle(handshake.generation);
+        self.timers.add(time.monotonic + idle, Timer::Idle(id));
+        if is_plain(handshake.generation) {
+            return Ok(id);
+        }
         let value = match &handshake.session {
             Some(session) if self.sessions.contains_key(session) => self.attach(id, session),
             Some(session) => self
@@ -163,9 +182,15 @@ impl Server {
             self.counters.limits.connections += 1;
             return Err(Refusal::TRY_AGAIN_CONNECTIONS);
         }
+        if is_plain(handshake.generation) {
+            return self.admit_plain(handshake);
+        }
         let Some(session) = &handshake.session else {
             return Ok(());
         };
+        if self.sessions.get(session).is_some_and(Session::is_plain) {
+            return Err(Refusal::INVALID_SESSION_ID);
+        }
         if self
             .tombstones
             .get(session)
@@ -185,10 +210,10 @@ impl Server {
         let Some(peer) = self.connections.get_mut(&connection) else {
             return;
         };
-        if peer.closing {
+        if peer.closing.is_some() {
             return;
         }
-        peer.last_message = time.monotonic;
+        peer.last_message = time;
         self.counters.requests += 1;
         let Incoming { session, content } = incoming;
         match content {
@@ -206,6 +231,19 @@ impl Server {
                     self.accept(time, connection, &session, line, sequence_number);
                 }
             }
+            Content::PlainLines {
+                lines,
+                count,
+                malformed,
+                identifiers,
+            } => {
+                if !self.own(connection, &session) {
+                    // It would be told nothing, and lose the beginning of its session.
+                    return self.close(connection, CloseReason::TooManySessions);
+                }
+                self.accept(time, connection, &session, lines, None);
+                self.note_plain(&session, count, malformed, identifiers);
+            }
         }
     }
 
@@ -221,7 +259,7 @@ impl Server {
             self.counters.fenced_messages += 1;
             return false;
         }
-        let limit = if peer.client_type.is_browser() {
+        let limit = if peer.client.client_type.is_browser() {
             self.limits.sessions_per_browser
         } else {
             self.limits.sessions_per_connection
@@ -231,6 +269,11 @@ impl Server {
             return false;
         }
         if let Some(session) = self.sessions.get(id) {
+            // One session is not spoken in two ways.
+            if session.generation != peer.client.generation {
+                self.counters.fenced_messages += 1;
+                return false;
+            }
             // Of two connections the newer one knows better; ids grow.
             if session.owner().is_some_and(|owner| owner > connection) {
                 self.counters.fenced_messages += 1;
@@ -272,13 +315,7 @@ impl Server {
             return false;
         };
         peer.owned.insert(id.clone());
-        let session = Session::new(
-            name,
-            peer.client_type,
-            peer.info.clone(),
-            numbers,
-            connection,
-        );
+        let session = Session::new(name, peer.client.clone(), numbers, connection);
         self.sessions.insert(id.clone(), session);
         self.counters.sessions += 1;
         true
@@ -294,6 +331,8 @@ impl Server {
         let number = session.attach(connection);
         if let Some(peer) = self.connections.get_mut(&connection) {
             peer.owned.insert(id.clone());
+            let claimed = Identifiers::from_claims(peer.client.claims.clone());
+            session.facts.identifiers.merge(claimed);
         }
         let Some(previous) = previous else {
             return number;
@@ -323,6 +362,7 @@ impl Server {
         let is_over = session.bytes + line.len() as u64 > self.limits.session_bytes;
         if is_over && !session.is_repetition(sequence_number) {
             self.counters.limits.session_bytes += 1;
+            self.append_close(time, id, CloseReason::SessionOverLimit.code(), 0);
             self.end(id, EndReason::OverLimit);
             if self
                 .connections
@@ -356,7 +396,7 @@ impl Server {
         let Some(peer) = self.connections.get_mut(&connection) else {
             return;
         };
-        peer.refused += 1;
+        peer.refused = peer.refused.saturating_add(1);
         self.counters.refused_messages += 1;
         let is_last = peer.refused >= self.limits.refused_messages;
         match error {
@@ -364,6 +404,8 @@ impl Server {
                 self.counters.limits.message_bytes += 1;
                 self.close(connection, CloseReason::MessageTooLong);
             }
+            // Each frame is a message of its own, so that the next one can be read.
+            _ if is_plain(peer.client.generation) => {}
             error if error.is_fatal() => self.close(connection, CloseReason::Malformed),
             _ if is_last => self.close(connection, CloseReason::TooManyRefused),
             _ => {}
@@ -376,11 +418,14 @@ impl Server {
             return;
         };
         let left = matches!(code, Some(CloseCode::LEFT | CloseCode::DUMP_ERROR));
-        for id in peer.owned {
-            if left {
-                self.end(&id, EndReason::Left);
+        let is_plain = is_plain(peer.client.generation);
+        for id in &peer.owned {
+            if is_plain {
+                self.end_plain(time, id, &peer, code);
+            } else if left {
+                self.end(id, EndReason::Left);
             } else {
-                self.release(time.monotonic, &id);
+                self.release(time.monotonic, id);
             }
         }
     }
@@ -398,14 +443,6 @@ impl Server {
         self.timers.add(deadline, Timer::Grace(id.clone()));
     }
 
-    fn grace(&self, client_type: ClientType) -> Duration {
-        if client_type.is_browser() {
-            self.timing.grace
-        } else {
-            self.timing.back_end_grace
-        }
-    }
-
     /// Ends a session: its log is complete, and a new one begins if it comes again.
     fn end(&mut self, id: &SessionId, reason: EndReason) {
         let Some(session) = self.sessions.remove(id) else {
@@ -419,6 +456,10 @@ impl Server {
         }
         if session.bytes == 0 {
             return;
+        }
+        if session.is_plain() {
+            // Nobody can come back to it.
+            return self.finish(session, reason);
         }
         self.tombstones
             .add(&session, reason == EndReason::OverLimit, self.timers.now());
@@ -448,137 +489,21 @@ impl Server {
         let Some(peer) = self.connections.get_mut(&connection) else {
             return;
         };
-        if !peer.closing {
-            peer.closing = true;
+        if peer.closing.is_none() {
+            peer.closing = Some(reason);
             self.actions.push_back(Action::Close { connection, reason });
         }
     }
 
-    /// The journal has made lines of a dump durable, up to this sequence number if they have any.
-    pub fn appended(&mut self, time: Time, name: &DumpName, sequence_number: Option<u64>) {
-        let id = name.session_id();
-        let Some(number) = sequence_number else {
-            return;
-        };
-        self.tombstones.mark_durable(name, number);
-        // A later dump of the session gains by it too: its client waits for the number.
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let was_waiting = session.unacknowledged_since.is_some();
-        let acknowledgements = session.mark_durable(number, time.monotonic, &self.timing);
-        if !was_waiting && session.unacknowledged_since.is_some() {
-            let due = time.monotonic + self.timing.acknowledge_after;
-            self.timers.add(due, Timer::Acknowledge(id.clone()));
-        }
-        self.send_acknowledgements(id, acknowledgements);
-    }
-
-    /// Sends what a session acknowledges, if its owner's acknowledgements are about it.
-    fn send_acknowledgements(&mut self, id: &SessionId, numbers: impl Iterator<Item = u64>) {
-        let owner = self.sessions.get(id).and_then(Session::owner);
-        let Some(connection) = owner else { return };
-        let peer = self.connections.get(&connection);
-        if !peer
-            .is_some_and(|peer| peer.session.as_ref() == Some(id) && peer.client_type.is_browser())
-        {
-            return;
-        }
-        for number in numbers {
-            self.counters.acknowledgements += 1;
-            let text = SequenceNumberMessage::acknowledgement(number).to_json();
-            self.actions.push_back(Action::Send { connection, text });
-        }
-    }
-
-    /// The journal will never take the lines of this dump. What it has is completed; the client
-    /// goes on in a new dump with everything that was not acknowledged.
-    pub fn append_failed(&mut self, name: &DumpName) {
-        self.counters.session_errors += 1;
-        let id = name.session_id().clone();
-        let Some(session) = self
-            .sessions
-            .get(&id)
-            .filter(|session| session.name == *name)
-        else {
-            return;
-        };
-        let owner = session.owner();
-        self.end(&id, EndReason::JournalFailed);
-        self.tombstones.forget_accepted(&id);
-        if let Some(owner) = owner {
-            self.close(owner, CloseReason::JournalFailed);
-        }
-    }
-
-    /// A dump that was ended is complete and out of the journal.
-    pub fn finished(&mut self, name: &DumpName) {
-        self.ending.remove(name);
-        self.counters.finished += 1;
-    }
-
-    /// Closes every socket and admits none, for a shutdown. Sessions stay resumable.
-    pub fn close_all(&mut self) {
+    /// Closes every socket and admits none, for a shutdown. Sessions stay resumable; those that end
+    /// with their sockets end now.
+    pub fn close_all(&mut self, time: Time) {
         self.is_closing = true;
+        self.end_all_plain(time);
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in ids {
             self.close(id, CloseReason::GoingAway);
         }
-    }
-
-    /// When to call [`Server::timeout`] next, as [`Time::monotonic`].
-    pub fn next_timeout(&self) -> Option<Duration> {
-        self.timers.next()
-    }
-
-    /// Does everything that is due.
-    pub fn timeout(&mut self, time: Time) {
-        let now = time.monotonic;
-        self.tombstones.expire(now);
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Idle(connection) => self.check_idle(now, connection),
-                Timer::Grace(id) => self.check_grace(now, &id),
-                Timer::Acknowledge(id) => self.check_acknowledge(now, &id),
-            }
-        }
-    }
-
-    fn check_idle(&mut self, now: Duration, connection: ConnectionId) {
-        let Some(peer) = self.connections.get(&connection) else {
-            return;
-        };
-        let deadline = peer.last_message + self.timing.idle;
-        if deadline > now {
-            self.timers.add(deadline, Timer::Idle(connection));
-        } else {
-            self.counters.idle_connections += 1;
-            self.close(connection, CloseReason::Idle);
-        }
-    }
-
-    fn check_grace(&mut self, now: Duration, id: &SessionId) {
-        let phase = self.sessions.get(id).map(|session| session.phase);
-        // A deadline that moved has a timer of its own.
-        if matches!(phase, Some(Phase::Resumable(deadline)) if deadline <= now) {
-            self.end(id, EndReason::Expired);
-        }
-    }
-
-    fn check_acknowledge(&mut self, now: Duration, id: &SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let Some(since) = session.unacknowledged_since else {
-            return;
-        };
-        let due = since + self.timing.acknowledge_after;
-        if due > now {
-            self.timers.add(due, Timer::Acknowledge(id.clone()));
-            return;
-        }
-        let acknowledgements = session.acknowledge();
-        self.send_acknowledgements(id, acknowledgements);
     }
 
     /// The next thing to do.

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rtcstats_proto::ClientType;
-use rtcstats_proto::jitsi::ConnectionInfo;
+use rtcstats_proto::{ClientType, Generation};
 
+use crate::header::Header;
 use crate::server::ConnectionId;
-use crate::{DumpName, Time, Timing};
+use crate::{Claims, DumpName, Identifiers, Recovered, Time, Timing};
 
 /// The state of one session, without its connections and timers.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) name: DumpName,
+    pub(crate) generation: Generation,
     pub(crate) client_type: ClientType,
     /// Written in front of the first line.
-    header: Option<ConnectionInfo>,
+    header: Option<Header>,
+    /// When its socket was opened, in Unix epoch milliseconds.
+    opened: f64,
     pub(crate) phase: Phase,
     /// Highest number that was accepted; may not be durable yet.
     accepted: u64,
@@ -38,6 +41,17 @@ pub(crate) enum Phase {
     Live(ConnectionId),
     /// Nobody, until somebody comes back or this moment passes.
     Resumable(Duration),
+}
+
+/// Whose session it is, as the upgrade request says.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) generation: Generation,
+    pub(crate) client_type: ClientType,
+    pub(crate) header: Header,
+    pub(crate) claims: Claims,
+    /// When the socket was opened, in Unix epoch milliseconds.
+    pub(crate) opened: f64,
 }
 
 /// How far an earlier dump of the same session got.
@@ -66,8 +80,19 @@ pub struct SessionFacts {
     pub continues_from: Option<u64>,
     /// How often a client came back to it.
     pub resumes: u64,
-    /// Unix epoch milliseconds of its first line.
+    /// When it began, in Unix epoch milliseconds: the time in the head of its dump.
     pub started_ms: u64,
+    /// Lines among them that are not JSON.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub malformed: u64,
+    /// What the application calls the client and the conference.
+    #[serde(flatten)]
+    pub identifiers: Identifiers,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl SessionFacts {
@@ -104,21 +129,6 @@ pub struct Gap {
     pub to: u64,
 }
 
-/// What is known of a session from its journal, after a restart.
-#[derive(Debug, Clone)]
-pub struct Recovered {
-    /// Its name.
-    pub name: DumpName,
-    /// Its client, as the header line says.
-    pub client_type: ClientType,
-    /// The number of the last line that has one; 0 for none.
-    pub sequence_number: u64,
-    /// Bytes of the log.
-    pub bytes: u64,
-    /// What its lines tell.
-    pub facts: SessionFacts,
-}
-
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -130,15 +140,20 @@ pub(crate) enum Verdict {
 impl Session {
     pub(crate) fn new(
         name: DumpName,
-        client_type: ClientType,
-        header: ConnectionInfo,
+        client: Client,
         numbers: Numbers,
         owner: ConnectionId,
     ) -> Self {
+        let facts = SessionFacts {
+            identifiers: Identifiers::from_claims(client.claims),
+            ..SessionFacts::default()
+        };
         Self {
             name,
-            client_type,
-            header: Some(header),
+            generation: client.generation,
+            client_type: client.client_type,
+            header: Some(client.header),
+            opened: client.opened,
             phase: Phase::Live(owner),
             accepted: numbers.accepted,
             durable: numbers.durable,
@@ -146,7 +161,7 @@ impl Session {
             intermediate: numbers.durable,
             unacknowledged_since: None,
             bytes: 0,
-            facts: SessionFacts::default(),
+            facts,
         }
     }
 
@@ -154,8 +169,10 @@ impl Session {
         let number = recovered.sequence_number;
         Self {
             name: recovered.name,
+            generation: recovered.generation,
             client_type: recovered.client_type,
             header: None,
+            opened: 0.0,
             phase: Phase::Resumable(deadline),
             accepted: number,
             durable: number,
@@ -180,11 +197,9 @@ impl Session {
             self.facts.duplicates += 1;
             return Verdict::Duplicate;
         }
-        if let Some(info) = self.header.take() {
-            self.facts.started_ms = time.unix_ms as u64;
-            let mut header = info.to_line(time.unix_ms);
-            header.push('\n');
-            self.append(header.into(), &mut append);
+        if let Some(header) = self.header.take() {
+            self.facts.started_ms = header.started_ms(self.opened, time.unix_ms);
+            self.append(header.into_lines(self.opened, time.unix_ms), &mut append);
         }
         // A tombstone's number is that of another dump.
         let last = if self.facts.events == 0 {
@@ -206,6 +221,11 @@ impl Session {
     /// Whether a line with this number was accepted before.
     pub(crate) fn is_repetition(&self, sequence_number: Option<u64>) -> bool {
         sequence_number.is_some_and(|number| number <= self.accepted)
+    }
+
+    /// Whether it lives and ends with its socket.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.generation != Generation::Jitsi
     }
 
     fn append(&mut self, line: Bytes, append: &mut impl FnMut(u64, Bytes)) {
@@ -302,7 +322,7 @@ const FARTHEST_INTERMEDIATE: u64 = 900;
 
 #[cfg(test)]
 mod tests {
-    use rtcstats_proto::jitsi::SessionId;
+    use rtcstats_proto::jitsi::{ConnectionInfo, SessionId};
 
     use super::*;
 
@@ -313,13 +333,14 @@ mod tests {
 
     fn session() -> Session {
         let name = DumpName::first(SessionId::new("s").unwrap());
-        Session::new(
-            name,
-            ClientType::Rtcstats,
-            ConnectionInfo::default(),
-            Numbers::default(),
-            ConnectionId(1),
-        )
+        let client = Client {
+            generation: Generation::Jitsi,
+            client_type: ClientType::Rtcstats,
+            header: Header::Jitsi(ConnectionInfo::default()),
+            claims: Claims::default(),
+            opened: 0.0,
+        };
+        Session::new(name, client, Numbers::default(), ConnectionId(1))
     }
 
     fn accept(session: &mut Session, number: u64) -> Verdict {

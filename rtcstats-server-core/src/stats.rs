@@ -11,6 +11,8 @@ pub struct Counters {
     pub connections: u64,
     /// Sockets refused.
     pub connection_errors: u64,
+    /// Sockets and uploads refused for their tokens.
+    pub unauthorized: u64,
     /// Sockets closed because they were silent.
     pub idle_connections: u64,
     /// Older sockets that a newer one of the same session replaced.
@@ -25,8 +27,14 @@ pub struct Counters {
     pub sessions: u64,
     /// Dumps that could not be stored as they should.
     pub session_errors: u64,
+    /// Dumps uploaded.
+    pub uploads: u64,
+    /// Uploads refused for what they hold.
+    pub refused_uploads: u64,
     /// Lines accepted.
     pub events: u64,
+    /// Lines among them that are not JSON.
+    pub malformed_lines: u64,
     /// Entries that came more than once and were dropped.
     pub duplicates: u64,
     /// Gaps between sequence numbers.
@@ -172,7 +180,7 @@ impl Counters {
         ]
     }
 
-    fn counter_table(&self) -> [(&'static str, &'static str, u64); 19] {
+    fn counter_table(&self) -> [(&'static str, &'static str, u64); 23] {
         [
             (
                 "rtcstats_websocket_connection_count",
@@ -183,6 +191,11 @@ impl Counters {
                 "rtcstats_websocket_connection_error",
                 "Sockets refused.",
                 self.connection_errors,
+            ),
+            (
+                "rtcstats_unauthorized_count",
+                "Sockets and uploads refused for their tokens.",
+                self.unauthorized,
             ),
             (
                 "rtcstats_idle_connection_count",
@@ -215,7 +228,18 @@ impl Counters {
                 "Dumps not stored as they should.",
                 self.session_errors,
             ),
+            ("rtcstats_upload_count", "Dumps uploaded.", self.uploads),
+            (
+                "rtcstats_refused_upload_count",
+                "Uploads refused for what they hold.",
+                self.refused_uploads,
+            ),
             ("rtcstats_event_count", "Lines accepted.", self.events),
+            (
+                "rtcstats_malformed_line_count",
+                "Lines accepted that are not JSON.",
+                self.malformed_lines,
+            ),
             (
                 "rtcstats_duplicate_count",
                 "Entries that came again.",

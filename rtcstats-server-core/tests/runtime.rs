@@ -253,7 +253,14 @@ async fn a_call_becomes_a_dump_and_a_record() {
     assert!(next_number(&mut socket).await.value >= 100);
 
     let snapshot = setup.runtime.snapshot(&name("s")).await.unwrap();
-    let events = snapshot.client().unwrap().metrics.other_request_count;
+    let events = snapshot
+        .jitsi
+        .as_ref()
+        .unwrap()
+        .client()
+        .unwrap()
+        .metrics
+        .other_request_count;
     assert!((100..=250).contains(&(events as u64)));
     assert_eq!(setup.runtime.sessions()[0].state, SessionState::Live);
 

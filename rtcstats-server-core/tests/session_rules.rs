@@ -184,7 +184,7 @@ fn a_browser_has_few_sessions_and_short_headers() {
 fn a_server_that_shuts_down_admits_nobody() {
     let mut world = World::new();
     let connection = world.connect(&browser("s", false)).unwrap();
-    world.server.close_all();
+    world.server.close_all(world.time());
     world.advance(Duration::ZERO);
     assert_eq!(world.closed(connection), Some(CloseReason::GoingAway));
     assert_eq!(world.connect(&browser("t", false)).unwrap_err().code, 1001);

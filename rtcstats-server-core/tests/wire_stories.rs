@@ -72,6 +72,7 @@ fn read_story(name: String) -> Story {
             origin: text(&header["headers"]["origin"]),
             user_agent: text(&header["headers"]["user-agent"]),
             subprotocols: text(&header["subprotocol"]),
+            ..Upgrade::default()
         },
         close_code: u16::try_from(header["closeCode"].as_u64().unwrap()).unwrap(),
         closed_by_client: header["closedBy"] == "client",

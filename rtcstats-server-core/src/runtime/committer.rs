@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use foldhash::fast::RandomState;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::Shared;
 use super::extraction::Work;
@@ -26,7 +26,11 @@ pub(super) enum Commit {
         name: DumpName,
         facts: SessionFacts,
         bytes: u64,
+        /// Told when the record of the dump is published; dropped if the dump is given up instead.
+        reply: Option<oneshot::Sender<()>>,
     },
+    /// Forgets a log.
+    Discard { name: DumpName },
     /// Gives back the room in the queue that the lines before it took.
     Release { permit: OwnedSemaphorePermit },
     /// Everything was given.
@@ -49,6 +53,7 @@ struct Round {
     batch: HashMap<DumpName, Growing, RandomState>,
     bytes: usize,
     finished: Vec<Finished>,
+    discarded: Vec<DumpName>,
     permits: Vec<OwnedSemaphorePermit>,
     stop: bool,
 }
@@ -58,6 +63,7 @@ struct Finished {
     name: DumpName,
     facts: SessionFacts,
     bytes: u64,
+    reply: Option<oneshot::Sender<()>>,
 }
 
 /// [`Lines`] being collected.
@@ -77,7 +83,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut commits: mpsc::UnboundedReceive
     while commits.recv_many(&mut received, AT_ONCE).await > 0 {
         let mut rest = received.drain(..).peekable();
         while rest.peek().is_some() {
-            let round = Round::collect(&mut rest);
+            let mut round = Round::collect(&mut rest);
             let batch: Batch = round
                 .batch
                 .into_iter()
@@ -88,10 +94,15 @@ pub(super) async fn run(shared: Arc<Shared>, mut commits: mpsc::UnboundedReceive
                 refused.extend(commit(&shared, batch).await);
             }
             drop(round.permits);
-            for log in &round.finished {
-                refused.remove(&log.name);
+            let is_whole = |log: &Finished| !refused.remove(&log.name) || log.reply.is_none();
+            let (whole, cut): (Vec<_>, _) = round.finished.into_iter().partition(is_whole);
+            finish(&shared, whole).await;
+            // Whoever waits for it learns that it was not stored.
+            round.discarded.extend(cut.into_iter().map(|log| log.name));
+            for name in round.discarded {
+                refused.remove(&name);
+                discard(&shared, name).await;
             }
-            finish(&shared, round.finished).await;
             if round.stop {
                 stop_extraction(&shared).await;
                 return;
@@ -131,9 +142,18 @@ impl Round {
                 lines.text.extend_from_slice(&line);
                 lines.sequence_number = sequence_number.or(lines.sequence_number);
             }
-            Commit::Finish { name, facts, bytes } => {
-                self.finished.push(Finished { name, facts, bytes });
-            }
+            Commit::Finish {
+                name,
+                facts,
+                bytes,
+                reply,
+            } => self.finished.push(Finished {
+                name,
+                facts,
+                bytes,
+                reply,
+            }),
+            Commit::Discard { name } => self.discarded.push(name),
             Commit::Release { permit } => self.permits.push(permit),
             Commit::Stop => self.stop = true,
         }
@@ -285,8 +305,18 @@ async fn finish(shared: &Arc<Shared>, finished: Vec<Finished>) {
             continue;
         };
         shared.completing.fetch_add(1, Ordering::Relaxed);
-        let Finished { name, facts, bytes } = log;
-        let work = Work::Finish { name, facts, bytes };
+        let Finished {
+            name,
+            facts,
+            bytes,
+            reply,
+        } = log;
+        let work = Work::Finish {
+            name,
+            facts,
+            bytes,
+            reply,
+        };
         if let Err(TrySendError::Full(work)) = extraction.try_send(work) {
             tokio::spawn(async move { extraction.send(work).await });
         }
@@ -309,6 +339,22 @@ async fn finish_again(shared: &Shared, name: &DumpName) -> bool {
             return false;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Forgets what came of a log.
+async fn discard(shared: &Shared, name: DumpName) {
+    if let Err(error) = shared.journal.remove(&name).await {
+        // The next start removes it: nobody finished it.
+        tracing::error!(session = %name, %error, "refused upload is not removed");
+        shared.state().server.counters_mut().journal_errors += 1;
+    }
+    if let Some(extraction) = shared.extraction_of(&name) {
+        // Acknowledgements must not wait for features, and nothing more comes of this log.
+        if let Err(TrySendError::Full(work)) = extraction.try_send(Work::Forget { name }) {
+            let extraction = extraction.clone();
+            tokio::spawn(async move { extraction.send(work).await });
+        }
     }
 }
 

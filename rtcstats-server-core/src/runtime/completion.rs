@@ -11,10 +11,13 @@ use flate2::bufread::MultiGzDecoder;
 use rtcstats_features::jitsi::{Extraction, MissingTime, RecordContext};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::features::SessionFeatures;
+use super::filtered_dump::FilteredDump;
 use super::{Shared, lock};
-use crate::{DumpName, RecordPart, SessionFacts, SessionRecord};
+use crate::{DumpName, FeatureSink, RecordPart, SessionFacts, SessionRecord};
 
 /// Sessions completed at the same time: enough to hide the waiting for disks and databases.
 pub(super) const AT_ONCE: usize = 8;
@@ -22,10 +25,12 @@ pub(super) const AT_ONCE: usize = 8;
 /// A session that ended, its features extracted.
 pub(super) struct Ended {
     pub(super) name: DumpName,
-    pub(super) extraction: Extraction,
+    pub(super) features: SessionFeatures,
     pub(super) facts: SessionFacts,
     /// Of the dump.
     pub(super) bytes: u64,
+    /// Told when the record is published; dropped if the dump is given up instead.
+    pub(super) reply: Option<oneshot::Sender<()>>,
 }
 
 pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
@@ -34,11 +39,12 @@ pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
     }
     let Ended {
         name,
-        extraction,
+        features,
         facts,
         bytes,
+        reply,
     } = ended;
-    count(&shared, &extraction, bytes);
+    count(&shared, &features, bytes);
     let failed = || shared.state().server.counters_mut().storage_errors += 1;
     let stored = until_done(
         &shared,
@@ -48,8 +54,15 @@ pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
         failed,
     )
     .await;
-    let record = record(&shared, &stored, &extraction, &facts);
-    for sink in &shared.sinks {
+    let record = record(&shared, &stored, &features, &facts);
+    let mut sinks = shared.sinks.iter();
+    if reply.is_some()
+        && let Some(first) = sinks.next()
+        && !publish_soon(&shared, first.as_ref(), &record).await
+    {
+        return give_up(&shared, &name, &stored).await;
+    }
+    for sink in sinks {
         let failed = || shared.state().server.counters_mut().sink_errors += 1;
         until_done(
             &shared,
@@ -60,8 +73,12 @@ pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
         )
         .await;
     }
+    if let Some(reply) = reply {
+        // The one who waits may have gone.
+        let _ = reply.send(());
+    }
     let archive = || async {
-        let dump = shared.journal.read(&name).await.map_err(boxed)?;
+        let dump = read(&shared, &name).await?;
         shared.archive.store(&stored, dump).await.map_err(boxed)
     };
     until_done(&shared, &name, "archive", archive, failed).await;
@@ -80,11 +97,53 @@ pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
     tracing::info!(session = %name, %stored, bytes, "session completed");
 }
 
-fn count(shared: &Shared, extraction: &Extraction, bytes: u64) {
+/// Publishes a record that somebody waits for; `false` if that fails a few times.
+async fn publish_soon(shared: &Shared, sink: &dyn FeatureSink, record: &SessionRecord) -> bool {
+    const ATTEMPTS: u32 = 3;
+    const PAUSE: Duration = Duration::from_millis(200);
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let Err(error) = sink.publish(record).await else {
+            return true;
+        };
+        shared.state().server.counters_mut().sink_errors += 1;
+        tracing::error!(session = %record.name, sink = sink.name(), %error, "upload not published");
+    }
+    false
+}
+
+/// Forgets an upload whose record could not be published.
+async fn give_up(shared: &Shared, name: &DumpName, stored: &DumpName) {
+    let failed = || shared.state().server.counters_mut().journal_errors += 1;
+    until_done(
+        shared,
+        name,
+        "journal",
+        || async { shared.journal.remove(name).await.map_err(boxed) },
+        failed,
+    )
+    .await;
+    lock(&shared.storing).remove(stored);
+    shared.completing.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// A dump as it is archived.
+async fn read(shared: &Shared, name: &DumpName) -> Result<Box<dyn BufRead + Send>, Failure> {
+    let log = shared.journal.read(name).await.map_err(boxed)?;
+    Ok(FilteredDump::wrap(
+        log,
+        &shared.handshakes.privacy,
+        shared.limits.message,
+    ))
+}
+
+fn count(shared: &Shared, features: &SessionFeatures, bytes: u64) {
     let mut state = shared.state();
     let counters = state.server.counters_mut();
     counters.dump_bytes.observe(bytes as f64);
-    if let Some(features) = extraction.client() {
+    if let Some(features) = features.jitsi.as_ref().and_then(Extraction::client) {
         let metrics = &features.metrics;
         counters
             .session_duration_ms
@@ -104,7 +163,7 @@ fn count(shared: &Shared, extraction: &Extraction, bytes: u64) {
 /// The name is taken until [`complete`] gives it back: others find it neither in the archive yet nor
 /// free.
 async fn free_name(shared: &Shared, name: &DumpName) -> Result<DumpName, Failure> {
-    let mut candidate = name.clone();
+    let mut candidate = name.archived();
     loop {
         if !lock(&shared.storing).insert(candidate.clone()) {
             candidate = candidate.next();
@@ -126,7 +185,7 @@ async fn is_free(shared: &Shared, name: &DumpName, candidate: &DumpName) -> Resu
     let Some(archived) = shared.archive.open(candidate).await.map_err(boxed)? else {
         return Ok(true);
     };
-    let own = shared.journal.read(name).await.map_err(boxed)?;
+    let own = read(shared, name).await?;
     // What is no gzip is another dump too.
     let same =
         move || same_content(own, MultiGzDecoder::new(BufReader::new(archived))).unwrap_or(false);
@@ -154,14 +213,36 @@ fn same_content(mut one: impl BufRead, other: impl Read) -> io::Result<bool> {
 fn record(
     shared: &Shared,
     stored: &DumpName,
-    extraction: &Extraction,
+    features: &SessionFeatures,
     facts: &SessionFacts,
 ) -> SessionRecord {
-    let now = shared.clock.now().unix_ms;
     let mut parts = Vec::new();
-    add_part(&mut parts, "features", extraction);
-    add_part(&mut parts, "metadata", &extraction.metadata_row(now));
+    if let Some(extraction) = &features.jitsi {
+        add_jitsi(shared, stored, extraction, &mut parts);
+    }
+    if let Some(features) = &features.rtcstats {
+        add_part(&mut parts, "rtcstats", features);
+    }
+    if let Some(features) = &features.legacy {
+        add_part(&mut parts, "legacy", features);
+    }
     add_part(&mut parts, "session", facts);
+    SessionRecord {
+        name: stored.clone(),
+        parts,
+    }
+}
+
+/// The records that Jitsi's servers publish.
+fn add_jitsi(
+    shared: &Shared,
+    stored: &DumpName,
+    extraction: &Extraction,
+    parts: &mut Vec<RecordPart>,
+) {
+    let now = shared.clock.now().unix_ms;
+    add_part(parts, "features", extraction);
+    add_part(parts, "metadata", &extraction.metadata_row(now));
     let mut ids = 0_u64;
     let mut uuid = || {
         ids += 1;
@@ -174,17 +255,13 @@ fn record(
         missing_time: MissingTime::Null,
     };
     if let Some(records) = extraction.records(context) {
-        add_part(&mut parts, "meeting", &records.meeting_record);
+        add_part(parts, "meeting", &records.meeting_record);
         for (index, record) in records.pc_records.iter().enumerate() {
-            add_part(&mut parts, &format!("pc/{index}"), record);
+            add_part(parts, &format!("pc/{index}"), record);
         }
         for (index, record) in records.track_records.iter().enumerate() {
-            add_part(&mut parts, &format!("track/{index}"), record);
+            add_part(parts, &format!("track/{index}"), record);
         }
-    }
-    SessionRecord {
-        name: stored.clone(),
-        parts,
     }
 }
 

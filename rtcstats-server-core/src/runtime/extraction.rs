@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use rtcstats_features::Extractor;
-use rtcstats_features::jitsi::{Extraction, JitsiFold};
-use rtcstats_proto::dump::line_text;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::completion::{self, Ended};
+use super::features::{FeatureExtractor, SessionFeatures};
 use crate::{DumpName, SessionFacts};
 
 /// Batches waiting for one thread; above it the committer waits.
@@ -32,24 +30,27 @@ pub(super) enum Work {
     /// The features so far.
     Snapshot {
         name: DumpName,
-        reply: oneshot::Sender<Option<Extraction>>,
+        reply: oneshot::Sender<Option<SessionFeatures>>,
     },
     /// The log is complete.
     Finish {
         name: DumpName,
         facts: SessionFacts,
         bytes: u64,
+        /// See [`Commit::Finish`](super::committer::Commit).
+        reply: Option<oneshot::Sender<()>>,
     },
+    /// The log is gone.
+    Forget { name: DumpName },
     /// Nothing more comes.
     Stop,
 }
 
 /// A session being extracted.
 struct Live {
-    extractor: Extractor<JitsiFold>,
+    extractor: FeatureExtractor,
     /// How much of the log was folded.
     bytes: u64,
-    errors: u64,
 }
 
 type Sessions = HashMap<DumpName, Live, RandomState>;
@@ -79,7 +80,7 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 if offset == 0 {
                     sessions
                         .entry(name.clone())
-                        .or_insert_with(|| Live::new(&name));
+                        .or_insert_with(|| Live::new(shared, &name));
                 }
                 match sessions.get_mut(&name) {
                     Some(live) if live.bytes >= offset => live.fold(offset, &text),
@@ -104,26 +105,39 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 // The asker may have gone.
                 let _ = reply.send(live.map(|live| live.extractor.snapshot(now)));
             }
-            Work::Finish { name, facts, bytes } => {
+            Work::Finish {
+                name,
+                facts,
+                bytes,
+                reply,
+            } => {
                 if up_to_date(shared, runtime, &mut sessions, &name, bytes).is_none() {
-                    try_later(shared, runtime, Work::Finish { name, facts, bytes });
+                    let work = Work::Finish {
+                        name,
+                        facts,
+                        bytes,
+                        reply,
+                    };
+                    try_later(shared, runtime, work);
                     continue;
                 }
                 let Some(live) = sessions.remove(&name) else {
                     continue;
                 };
-                if live.errors > 0 {
+                if live.extractor.errors() > 0 {
                     shared.state().server.counters_mut().process_errors += 1;
                 }
-                let extraction = live.extractor.finish(shared.clock.now().unix_ms);
+                let features = live.extractor.snapshot(shared.clock.now().unix_ms);
                 let ended = Ended {
                     name,
-                    extraction,
+                    features,
                     facts,
                     bytes: live.bytes,
+                    reply,
                 };
                 runtime.spawn(completion::complete(Arc::clone(shared), ended));
             }
+            Work::Forget { name } => drop(sessions.remove(&name)),
             Work::Stop => return,
         }
     }
@@ -157,7 +171,7 @@ fn up_to_date<'a>(
 fn read(shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> {
     let log = runtime.block_on(shared.journal.read(name));
     let mut log = log.map_err(io::Error::other)?;
-    let mut live = Live::new(name);
+    let mut live = Live::new(shared, name);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -171,8 +185,10 @@ fn read(shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> 
 /// Puts work that failed behind the rest, after a pause.
 fn try_later(shared: &Shared, runtime: &Handle, work: Work) {
     const PAUSE: Duration = Duration::from_secs(1);
-    let (Work::Finish { name, .. } | Work::Lines { name, .. } | Work::Snapshot { name, .. }) =
-        &work
+    let (Work::Finish { name, .. }
+    | Work::Lines { name, .. }
+    | Work::Snapshot { name, .. }
+    | Work::Forget { name }) = &work
     else {
         return;
     };
@@ -185,12 +201,15 @@ fn try_later(shared: &Shared, runtime: &Handle, work: Work) {
 }
 
 impl Live {
-    fn new(name: &DumpName) -> Self {
-        let extractor = Extractor::new(JitsiFold::new(name.to_string()));
+    fn new(shared: &Shared, name: &DumpName) -> Self {
         Self {
-            extractor,
+            extractor: FeatureExtractor::new(
+                name.archived().to_string(),
+                &shared.feature_sets,
+                &shared.handshakes.privacy,
+                shared.limits.message,
+            ),
             bytes: 0,
-            errors: 0,
         }
     }
 
@@ -201,10 +220,7 @@ impl Live {
         self.bytes += rest.len() as u64;
         for line in rest.split_inclusive(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            // The error is counted; the dump keeps the line.
-            if self.extractor.push_line(&line_text(line)).is_err() {
-                self.errors += 1;
-            }
+            self.extractor.push(line);
         }
     }
 }

@@ -1,18 +1,13 @@
 //! What the journal holds at the start.
 
-use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rtcstats_proto::dump::line_text;
-use rtcstats_proto::jitsi::ConnectionInfo;
-use rtcstats_proto::{ClientType, Event, Method, sequence_number_of};
+use rtcstats_proto::Generation;
 
 use super::Shared;
 use super::extraction::Work;
-use crate::{
-    JournalEntry, JournalError, JournalErrorKind, JournalOperation, Recovered, SessionFacts,
-};
+use crate::{JournalEntry, JournalError, JournalErrorKind, JournalOperation, Recovered};
 
 /// What a start found in the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +17,9 @@ pub struct Recovery {
     pub resumable: usize,
     /// Sessions that had ended and are completed now.
     pub ended: usize,
+    /// Sessions that cannot be resumed and were cut off; they ended with the process, and are
+    /// completed now.
+    pub cut_off: usize,
     /// Logs that could not be read. They stay in the journal.
     pub unreadable: usize,
 }
@@ -35,6 +33,11 @@ pub(super) async fn recover(shared: &Arc<Shared>) -> Result<Recovery, JournalErr
             shared.journal.remove(&entry.name).await?;
             continue;
         }
+        if entry.name.is_upload() && !entry.finished {
+            // Whoever uploaded it was not told that it was stored.
+            shared.journal.remove(&entry.name).await?;
+            continue;
+        }
         match read_facts(shared, &entry).await {
             Ok(recovered) if entry.finished => {
                 shared
@@ -43,11 +46,16 @@ pub(super) async fn recover(shared: &Arc<Shared>) -> Result<Recovery, JournalErr
                     .recover_finished(recovered.name.clone());
                 ended.push(recovered);
             }
+            Ok(recovered) if is_nothing(&recovered) => {
+                shared.journal.remove(&entry.name).await?;
+            }
             Ok(recovered) => {
+                let is_resumable = recovered.generation == Generation::Jitsi;
                 let mut state = shared.state();
                 state.server.recover(shared.clock.now(), recovered);
                 shared.dispatch(&mut state);
-                recovery.resumable += 1;
+                recovery.resumable += usize::from(is_resumable);
+                recovery.cut_off += usize::from(!is_resumable);
             }
             Err(error) => {
                 tracing::error!(session = %entry.name, %error, "session cannot be recovered");
@@ -66,6 +74,11 @@ pub(super) async fn recover(shared: &Arc<Shared>) -> Result<Recovery, JournalErr
     Ok(recovery)
 }
 
+/// Whether a log has nothing but its head, and nobody will add to it.
+fn is_nothing(recovered: &Recovered) -> bool {
+    recovered.generation != Generation::Jitsi && recovered.facts.events == 0
+}
+
 async fn complete(shared: Arc<Shared>, ended: Vec<Recovered>) {
     for Recovered {
         name, facts, bytes, ..
@@ -73,55 +86,25 @@ async fn complete(shared: Arc<Shared>, ended: Vec<Recovered>) {
     {
         if let Some(extraction) = shared.extraction_of(&name) {
             // Fails only when the extraction has stopped.
-            let _ = extraction.send(Work::Finish { name, facts, bytes }).await;
+            let work = Work::Finish {
+                name,
+                facts,
+                bytes,
+                reply: None,
+            };
+            let _ = extraction.send(work).await;
         }
     }
 }
 
 /// Reads through a log for what its lines tell of the session.
 async fn read_facts(shared: &Shared, entry: &JournalEntry) -> Result<Recovered, JournalError> {
-    let mut log = shared.journal.read(&entry.name).await?;
-    let mut recovered = Recovered {
-        name: entry.name.clone(),
-        client_type: ClientType::Unsupported,
-        sequence_number: 0,
-        bytes: 0,
-        facts: SessionFacts::default(),
-    };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = log
-            .read_until(b'\n', &mut line)
-            .map_err(|error| unreadable(entry, error))?;
-        if length == 0 {
-            return Ok(recovered);
-        }
-        let text = line_text(&line);
-        if recovered.bytes == 0 {
-            read_header(text.trim_end(), &mut recovered);
-        } else {
-            let number = sequence_number_of(&text).filter(|_| recovered.client_type.is_browser());
-            recovered.facts.count(recovered.sequence_number, number);
-            recovered.sequence_number = number.unwrap_or(recovered.sequence_number);
-        }
-        recovered.bytes += length as u64;
-    }
+    let log = shared.journal.read(&entry.name).await?;
+    Recovered::read(entry.name.clone(), log, entry.modified_ms)
+        .map_err(|error| unreadable(entry, error))
 }
 
 fn unreadable(entry: &JournalEntry, error: std::io::Error) -> JournalError {
     let kind = JournalErrorKind::Store(Box::new(error));
     JournalError::new(JournalOperation::Read, Some(entry.name.clone()), kind)
-}
-
-fn read_header(line: &str, recovered: &mut Recovered) {
-    let Ok(event) = Event::parse(line) else {
-        return;
-    };
-    if event.method() == Some(Method::ConnectionInfo)
-        && let Ok(info) = ConnectionInfo::from_payload(event.payload())
-    {
-        recovered.client_type = info.client_type();
-        recovered.facts.started_ms = event.timestamp().unwrap_or_default() as u64;
-    }
 }

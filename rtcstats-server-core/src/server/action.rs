@@ -86,6 +86,8 @@ pub enum CloseReason {
     TooManyRefused,
     /// Its session is over the limit.
     SessionOverLimit,
+    /// Its session cannot be begun: there are too many.
+    TooManySessions,
     /// Its session cannot be stored.
     JournalFailed,
     /// It does not read what it is sent.
@@ -104,6 +106,7 @@ impl CloseReason {
             Self::TooManyRefused | Self::TooSlow => 1008,
             Self::MessageTooLong | Self::SessionOverLimit => 1009,
             Self::JournalFailed => 1011,
+            Self::TooManySessions => 1013,
         }
     }
 
@@ -116,6 +119,7 @@ impl CloseReason {
             Self::MessageTooLong => "message over the size limit",
             Self::TooManyRefused => "too many invalid messages",
             Self::SessionOverLimit => "session over the size limit",
+            Self::TooManySessions => "too many sessions",
             Self::JournalFailed => "session cannot be stored",
             Self::TooSlow => "too slow to take acknowledgements",
             Self::GoingAway => "server is shutting down",
@@ -156,6 +160,10 @@ impl Refusal {
         code: 1013,
         reason: "too many sessions",
     };
+    pub(crate) const NO_SESSION_ID: Self = Self {
+        code: 1011,
+        reason: "session has no id",
+    };
     /// Final: the client would only send more of what cannot be stored.
     pub(crate) const SESSION_OVER_LIMIT: Self = Self {
         code: CloseCode::LEFT,
@@ -171,6 +179,8 @@ pub enum EndReason {
     Left,
     /// The client sent `close`.
     Closed,
+    /// Its socket was closed, and nobody can come back to it.
+    Disconnected,
     /// The client did not come back in time.
     Expired,
     /// The session got too big.

@@ -1,6 +1,6 @@
 //! What can be asked about sessions.
 
-use rtcstats_proto::ClientType;
+use rtcstats_proto::{ClientType, Generation};
 use serde::{Serialize, Serializer};
 
 use crate::session::{Phase, Session};
@@ -16,7 +16,10 @@ pub struct SessionSummary {
     pub name: DumpName,
     /// Whether its client is here.
     pub state: SessionState,
-    /// Who sends it.
+    /// How its client speaks.
+    #[serde(serialize_with = "serialize_generation")]
+    pub generation: Generation,
+    /// Who sends it, of Jitsi's clients.
     #[serde(serialize_with = "serialize_client_type")]
     pub client_type: ClientType,
     /// Highest sequence number that was accepted.
@@ -47,6 +50,7 @@ impl SessionSummary {
                 Phase::Live(_) => SessionState::Live,
                 Phase::Resumable(_) => SessionState::Resumable,
             },
+            generation: session.generation,
             client_type: session.client_type,
             sequence_number: session.last_number(),
             bytes: session.bytes,
@@ -60,4 +64,11 @@ fn serialize_client_type<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(client_type.as_str())
+}
+
+fn serialize_generation<S: Serializer>(
+    generation: &Generation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(generation.as_str())
 }

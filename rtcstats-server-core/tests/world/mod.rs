@@ -8,11 +8,11 @@ pub(crate) mod client;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use rtcstats_proto::jitsi::{ConnectionInfo, SessionId};
-use rtcstats_proto::{ClientType, Event, sequence_number_of};
+use rtcstats_proto::Generation;
+use rtcstats_proto::jitsi::SessionId;
 use rtcstats_server_core::{
-    Action, CloseReason, Connection, ConnectionId, DumpName, EndReason, Handshake, Limits,
-    Recovered, Refusal, Server, SessionFacts, Time, Timing, Upgrade,
+    Action, CloseReason, Connection, ConnectionId, DumpName, EndReason, Handshake,
+    HandshakeOptions, Limits, Privacy, Recovered, Refusal, Server, Time, Timing, Upgrade,
 };
 
 pub(crate) const EPOCH_MS: f64 = 1_700_000_000_000.0;
@@ -31,6 +31,11 @@ pub(crate) struct World {
     /// Given to the journal, and not durable yet.
     pub(crate) pending: VecDeque<Pending>,
     sockets: HashMap<ConnectionId, ServerSocket>,
+    pub(crate) privacy: Privacy,
+    pub(crate) unnamed: Option<Generation>,
+    /// The time of the beginning, in Unix epoch milliseconds.
+    pub(crate) epoch_ms: f64,
+    connected: u128,
 }
 
 pub(crate) enum Pending {
@@ -61,6 +66,7 @@ pub(crate) fn upgrade(target: &str, subprotocol: &str) -> Upgrade {
                      Chrome/156.0.0.0 Safari/537.36"
             .to_owned(),
         subprotocols: subprotocol.to_owned(),
+        ..Upgrade::default()
     }
 }
 
@@ -92,18 +98,26 @@ impl World {
             archive: Vec::new(),
             pending: VecDeque::new(),
             sockets: HashMap::new(),
+            privacy: Privacy::default(),
+            unnamed: None,
+            epoch_ms: EPOCH_MS,
+            connected: 0,
         }
     }
 
     pub(crate) fn time(&self) -> Time {
         Time {
             monotonic: self.now,
-            unix_ms: EPOCH_MS + self.now.as_secs_f64() * 1000.0,
+            unix_ms: self.epoch_ms + self.now.as_secs_f64() * 1000.0,
         }
     }
 
     pub(crate) fn connect(&mut self, upgrade: &Upgrade) -> Result<ConnectionId, Refusal> {
-        let handshake = Handshake::new(upgrade, &self.limits)?;
+        self.connected += 1;
+        let mut options = HandshakeOptions::new(self.limits);
+        options.privacy = self.privacy.clone();
+        options.unnamed = self.unnamed;
+        let handshake = Handshake::with_options(upgrade, &options)?.identified(self.connected);
         let id = self.server.connect(self.time(), &handshake)?;
         let connection = Connection::new(&handshake, &self.limits);
         self.sockets.insert(
@@ -284,9 +298,16 @@ impl World {
             .logs
             .iter()
             .filter(|(name, _)| !self.finished.contains_key(name))
-            .map(|(name, log)| recovered(name, log))
+            .map(|(name, log)| {
+                let modified = self.time().unix_ms;
+                Recovered::read(name.clone(), log.as_slice(), modified).unwrap()
+            })
             .collect();
         for recovered in unfinished {
+            if recovered.generation != Generation::Jitsi && recovered.facts.events == 0 {
+                self.logs.remove(&recovered.name);
+                continue;
+            }
             self.server.recover(self.time(), recovered);
         }
         self.settle();
@@ -309,21 +330,4 @@ impl World {
 
 pub(crate) fn lines(log: &[u8]) -> impl Iterator<Item = &str> {
     std::str::from_utf8(log).unwrap().lines()
-}
-
-/// What a restart reads out of a log.
-fn recovered(name: &DumpName, log: &[u8]) -> Recovered {
-    let mut lines = lines(log);
-    let header = lines.next().and_then(|line| Event::parse(line).ok());
-    let info = header.and_then(|event| ConnectionInfo::from_payload(event.payload()).ok());
-    Recovered {
-        name: name.clone(),
-        client_type: info.map_or(ClientType::Unsupported, |info| info.client_type()),
-        sequence_number: lines
-            .filter_map(sequence_number_of)
-            .last()
-            .unwrap_or_default(),
-        bytes: log.len() as u64,
-        facts: SessionFacts::default(),
-    }
 }

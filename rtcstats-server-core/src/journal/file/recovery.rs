@@ -122,11 +122,15 @@ pub(super) fn rewrite(
 }
 
 /// Brings the files to the state the write-ahead log says, and tells what logs there are.
+///
+/// What the write-ahead log does not have is synced, if `syncs`: a process that was killed may have left
+/// it to the system alone, and from now on it counts.
 pub(super) fn recover(
     disk: &dyn Disk,
     layout: &Layout,
     scan: &Scan,
     files: &mut LogFiles,
+    syncs: bool,
 ) -> io::Result<(Map<Log>, RecoveryReport)> {
     let mut report = RecoveryReport {
         torn_wal_bytes: scan.torn_bytes,
@@ -175,6 +179,9 @@ pub(super) fn recover(
         let entry = found.get(&name).map(|(_, entry)| entry);
         let plan = scan.plans.get(&name);
         let log = settle(files, &name, &target, plan, entry, &mut report)?;
+        if syncs && plan.is_none() {
+            files.open(&name, log.finished, OpenMode::Write)?.sync()?;
+        }
         if log.finished {
             report.finished_logs += 1;
         } else {
@@ -188,6 +195,12 @@ pub(super) fn recover(
         }
     }
     files.close_all();
+    if syncs {
+        // In this order a file that was moved is in one of them at any time.
+        for dir in [&layout.finished, &layout.open] {
+            disk.sync_dir(dir)?;
+        }
+    }
     Ok((logs, report))
 }
 

@@ -82,7 +82,7 @@ impl Writer {
             // Before anything it says is done.
             plan::harden(&*disk, &layout.wal, &scan)?;
         }
-        let (logs, report) = recovery::recover(&*disk, &layout, &scan, &mut files)?;
+        let (logs, report) = recovery::recover(&*disk, &layout, &scan, &mut files, syncs)?;
         remove_segments(&*disk, &layout.wal, &scan.stale)?;
         let wal = Wal::create(
             Arc::clone(&disk),
