@@ -1,54 +1,67 @@
 //! `rtcstats events`
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use rtcstats_proto::delta::Decoder;
+use rtcstats_proto::dump::{Internals, Replay, Replayed};
 use rtcstats_proto::json::{write_number, write_text};
-use rtcstats_proto::stats::Stats;
-use rtcstats_proto::{Event, EventForm, Limits, Method, RawJson, Scope};
+use rtcstats_proto::{EventForm, Limits, RawJson, Scope};
 
-use crate::{input, report};
+use crate::input::{self, Input};
+use crate::report;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: rtcstats events call.dump.gz | jq -c 'select(.method == \"getstats\")'"
+)]
 pub(crate) struct Arguments {
-    /// The dump; `-` is standard input.
+    /// The dump or export; `-` is standard input.
     file: PathBuf,
-}
-
-/// The reports of a dump so far.
-struct Reports {
-    decoder: Decoder,
-    connections: HashMap<String, Stats>,
 }
 
 /// Fails if any line could not be read.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = arguments.file.as_path();
     let progress = input::progress(std::slice::from_ref(&arguments.file));
-    let mut lines = input::open(path, &progress)?;
+    let warn = |what: String| progress.suspend(|| report(&format!("{}{what}", path.display())));
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut reports = Reports {
-        decoder: Decoder::jitsi(Limits::default()),
-        connections: HashMap::new(),
-    };
+    let mut replay = Replay::default();
     let mut code = ExitCode::SUCCESS;
     let mut json = String::new();
-    while let Some(line) = lines.next_line()? {
-        json.clear();
-        let result = match line.event() {
-            Ok(event) => write_event(&event, &mut reports, &mut json),
-            Err(error) => Err(error.into()),
-        };
-        match result {
-            Ok(()) => writeln!(output, "{json}")?,
-            Err(error) => {
-                progress.suspend(|| warn(path, line.number(), error.as_ref()));
-                code = ExitCode::FAILURE;
+    match input::open(path, &progress).map_err(|error| input::named(path, &error))? {
+        Input::Lines(mut lines) => {
+            while let Some(line) = lines.next_line()? {
+                let result = match line.check_length() {
+                    Ok(()) => replay.push_line(line.as_str()),
+                    Err(error) => Err(error.error.into()),
+                };
+                match result {
+                    Ok(Some(replayed)) => write_event(&replayed, &mut json, &mut output)?,
+                    Ok(None) => {}
+                    Err(error) => {
+                        warn(format!(", line {}: {error}", line.number()));
+                        code = ExitCode::FAILURE;
+                    }
+                }
+            }
+        }
+        Input::Export(text) => {
+            let mut internals = Internals::parse(&text, &Limits::default())
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            while let Some(event) = internals.next_event() {
+                match replay.push(event) {
+                    Ok(replayed) => write_event(&replayed, &mut json, &mut output)?,
+                    Err(error) => {
+                        warn(format!(": {error}"));
+                        code = ExitCode::FAILURE;
+                    }
+                }
+            }
+            if internals.skipped() > 0 {
+                warn(format!(": {} pieces were passed over", internals.skipped()));
             }
         }
     }
@@ -57,15 +70,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(code)
 }
 
-fn warn(path: &Path, line: u64, error: &dyn Error) {
-    report(&format!("{}, line {line}: {error}", path.display()));
-}
-
 fn write_event(
-    event: &Event<'_>,
-    reports: &mut Reports,
+    replayed: &Replayed<'_>,
     out: &mut String,
-) -> Result<(), Box<dyn Error>> {
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let event = &replayed.event;
+    out.clear();
+    if event.form() == EventForm::Metadata {
+        return writeln!(output, "{{\"metadata\":{}}}", event.payload().as_str());
+    }
     out.push_str("{\"method\":");
     write_text(event.name(), out);
     if let Scope::PeerConnection(key) = event.scope() {
@@ -79,27 +93,11 @@ fn write_event(
     if let Some(number) = event.sequence_number() {
         out.push_str(&format!(",\"sequenceNumber\":{number}"));
     }
+    let extra: Vec<&str> = event.extra().map(RawJson::as_str).collect();
+    if !extra.is_empty() {
+        out.push_str(&format!(",\"extra\":[{}]", extra.join(",")));
+    }
     out.push_str(",\"value\":");
-    if event.method() == Some(Method::CompressedGetStats) && event.form() == EventForm::Array {
-        reports.write(event.connection_key(), event.payload(), out)?;
-    } else {
-        out.push_str(event.payload().as_str());
-    }
-    out.push('}');
-    Ok(())
-}
-
-impl Reports {
-    /// The whole report that a delta leads to.
-    fn write(
-        &mut self,
-        key: &str,
-        delta: RawJson<'_>,
-        out: &mut String,
-    ) -> Result<(), Box<dyn Error>> {
-        let stats = self.connections.entry(key.to_owned()).or_default();
-        self.decoder.decode(delta, stats)?;
-        stats.write_json(out);
-        Ok(())
-    }
+    replayed.value.write_json(out);
+    writeln!(output, "{out}}}")
 }

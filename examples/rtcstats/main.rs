@@ -1,8 +1,10 @@
-//! A command line for dumps: their features, their events.
+//! A command line for dumps: their features, their events, other formats, fewer addresses.
 
+mod convert;
 mod events;
 mod features;
 mod input;
+mod privacy;
 
 use std::process::ExitCode;
 
@@ -12,7 +14,8 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Reads dumps of WebRTC telemetry: plain or gzip, `-` for standard input.
+/// Reads WebRTC telemetry: dumps of rtcstats 5.0, Jitsi and legacy servers, exports of
+/// webrtc-internals; plain, gzip or Zstandard; `-` for standard input.
 #[derive(Debug, Parser)]
 #[command(name = "rtcstats", version)]
 struct Arguments {
@@ -26,12 +29,21 @@ enum Command {
     Features(features::Arguments),
     /// Prints the events of a dump as JSON lines, reports decoded.
     Events(events::Arguments),
+    /// Writes a dump of another generation.
+    Convert(convert::Arguments),
+    /// Masks the addresses in a file, to give it away: prints it with them masked.
+    Anonymize(privacy::AnonymizeArguments),
+    /// Masks addresses in the lines of a dump, as servers and clients do: prints them.
+    Obfuscate(privacy::ObfuscateArguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Features(arguments) => features::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Anonymize(arguments) => privacy::anonymize(&arguments),
+        Command::Obfuscate(arguments) => privacy::obfuscate(&arguments),
     };
     match result {
         Ok(code) => code,
