@@ -33,6 +33,23 @@ export class Api {
         return JSON.parse(await this.#get('/api/sessions')).sessions;
     }
 
+    /** The id of the one session that is live; waits until there is one. */
+    async live(milliseconds) {
+        const deadline = Date.now() + milliseconds;
+
+        for (;;) {
+            const live = (await this.sessions()).filter(({ state }) => state === 'live');
+
+            if (live.length === 1) {
+                return live[0].id;
+            }
+            if (live.length > 1 || Date.now() > deadline) {
+                throw new Error(`${live.length} sessions are live, expected one`);
+            }
+            await new Promise(resolve => { setTimeout(resolve, 50); });
+        }
+    }
+
     /** One session: live snapshot or final record. */
     async session(id) {
         return JSON.parse(await this.#get(`/api/sessions/${id}`));

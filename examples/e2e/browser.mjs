@@ -32,10 +32,14 @@ export function findChromium() {
     }
 }
 
-/** Opens `url` with a new profile in `profileDir`. `onProblem` hears of errors in the page. */
-export async function openPage(url, profileDir, onProblem) {
+/**
+ * Opens `url` with a new profile in `profileDir`, and with another `userAgent` than its own where one is given.
+ * `onProblem` hears of errors in the page.
+ */
+export async function openPage(url, profileDir, { userAgent }, onProblem) {
     const context = await chromium.launchPersistentContext(profileDir, {
         executablePath: findChromium(), headless: true, args: FLAGS, chromiumSandbox: false,
+        userAgent,
         // The driver tidies up on signals, in an order of its own.
         handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
     const page = context.pages()[0] ?? await context.newPage();

@@ -1,26 +1,9 @@
-/** Compares a stored dump with the page's own log. */
+/** Compares the stored dump of a Jitsi client with the page's own log. */
 import { firstDifference, show } from './difference.mjs';
+import { parseDump } from './dump.mjs';
 
 /** Position of the sequence number in an entry. */
 const NUMBER = 4;
-
-/** Splits a dump into its parsed lines; `problems` takes what is wrong with the framing. */
-function parseDump(text, problems) {
-    if (!text.endsWith('\n')) {
-        problems.push('the dump does not end with a line break');
-    }
-    const lines = text.split('\n').filter((line, index, all) => line !== '' || index < all.length - 1);
-
-    return lines.map((line, index) => {
-        try {
-            return { line: index + 1, text: line, entry: JSON.parse(line) };
-        } catch (error) {
-            problems.push(`line ${index + 1} is not JSON (${error.message}): ${show(line)}`);
-
-            return { line: index + 1, text: line, entry: null };
-        }
-    });
-}
 
 /** Checks the connection header against what the page knows of itself. */
 function checkHeader(header, log, sessionId, problems) {

@@ -78,3 +78,10 @@ test('absent_null_and_zero_differ', () => {
     assert.match(firstDifference([ 1 ], { 0: 1 }), /^\$:/);
     assert.match(firstDifference([ 1 ], [ 1, 2 ]), /\$\[1\]/);
 });
+
+test('numbers_are_equal_within_the_tolerance_only', () => {
+    assert.equal(firstDifference([ 1e9 ], [ 1e9 + 1 ], { tolerance: 1e-9 }), null);
+    assert.match(firstDifference([ 1e9 ], [ 1e9 + 2 ], { tolerance: 1e-9 }), /\$\[0\]/);
+    assert.match(firstDifference([ 1e9 ], [ 1e9 + 1 ]), /\$\[0\]/);
+    assert.match(firstDifference([ 1 ], [ '1' ], { tolerance: 1 }), /\$\[0\]/);
+});

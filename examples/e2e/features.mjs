@@ -1,4 +1,4 @@
-/** Compares the features that the server computed with those of the command line, and with what the page did. */
+/** Compares the features that the server computed with those of the command line, and with what else is known. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -7,62 +7,59 @@ import { firstDifference } from './difference.mjs';
 /** Of the metadata, what names a file or a copy of the session rather than describes it. */
 const LOCAL = [ 'dumpPath', 'clientId' ];
 
+/** What sums may differ by that are added up in another order. */
+const TOLERANCE = 1e-9;
+
 /** `{dumpMetadata, features}` of a record, without what is local. */
-function comparable({ dumpMetadata, features }) {
+function jitsiFeatures({ dumpMetadata, features }) {
     const kept = Object.entries(dumpMetadata ?? {}).filter(([ name ]) => !LOCAL.includes(name));
 
     return { dumpMetadata: Object.fromEntries(kept), features };
 }
 
-/** What follows from the page's log without any extraction. */
-function expectedOf(log) {
-    const entries = log.entries.map(({ text }) => JSON.parse(text));
-    const timed = entries.filter(([ name ]) => name !== 'identity').map(entry => entry[3]);
-
-    return {
-        'dumpMetadata.conferenceId': 'e2e-room',
-        'dumpMetadata.conferenceUrl': 'meet.example.org/tenant/e2e-room',
-        'dumpMetadata.endpointId': 'a1b2c3d4',
-        'dumpMetadata.userId': 'Zoë "the tester" 🦀',
-        'dumpMetadata.app': 'Jitsi Meet',
-        'dumpMetadata.sessionId': '6f1e2d3c-0000-4000-8000-00000000e2e0',
-        'features.sessionStartTime': timed[0],
-        'features.sessionEndTime': Math.max(...timed),
-        'features.deploymentInfo.region': 'eu-central-1',
-        'features.metrics.statsRequestCount': entries.filter(([ name ]) => name === 'getstats').length,
-        'features.metrics.dsRequestCount': entries.filter(([ name ]) => name === 'dominantSpeaker').length,
-        'features.metrics.sentimentRequestCount': entries.filter(([ name ]) => name === 'faceLandmarks').length,
-        'features.aggregates.PC_0.isP2P': false,
-        'features.aggregates.PC_1.isP2P': true
-    };
-}
+/** The sets of features: where they are in the server's record, and what of the command line's output they are. */
+const SETS = {
+    jitsi: { ofRecord: jitsiFeatures, ofOutput: jitsiFeatures },
+    rtcstats: { ofRecord: ({ rtcstats }) => rtcstats, ofOutput: output => output },
+    legacy: { ofRecord: ({ legacy }) => legacy, ofOutput: output => output }
+};
 
 /** Runs `rtcstats features FILE`. */
-async function extract(binary, file) {
-    const { stdout } = await promisify(execFile)(binary, [ 'features', file ],
+async function extract(binary, file, set) {
+    const { stdout } = await promisify(execFile)(binary, [ 'features', '--set', set, file ],
         { timeout: 20_000, maxBuffer: 64 * 1024 * 1024 });
 
     return JSON.parse(stdout);
 }
 
-/** Problems of the final `record`: against the command line's view of the same dump, and against the page's log. */
-export async function compareFeatures(record, binary, dumpFile, log) {
-    const fromServer = comparable(record);
-    const fromDump = comparable(await extract(binary, dumpFile));
+/** Problems of `record`, the server's: against the command line's view of the same dump, in every set. */
+export async function compareFeatures(record, binary, dumpFile) {
     const problems = [];
-    const difference = firstDifference(fromDump, fromServer);
 
-    if (difference) {
-        problems.push(`features of the server differ from those of its dump, ${difference}`);
-    }
-    for (const [ path, expected ] of Object.entries(expectedOf(log))) {
-        const actual = path.split('.').reduce((value, name) => value?.[name], fromServer);
-        const wrong = firstDifference(expected, actual, path);
+    for (const [ set, { ofRecord, ofOutput } ] of Object.entries(SETS)) {
+        const difference = firstDifference(ofOutput(await extract(binary, dumpFile, set)), ofRecord(record));
 
-        if (wrong) {
-            problems.push(`features differ from what the page did, ${wrong}`);
+        if (difference) {
+            problems.push(`${set} features of the server differ from those of its dump, ${difference}`);
         }
     }
 
     return problems;
+}
+
+/** Problems of `record` against `expected` values of some of its members, by their path. */
+export function compareWithKnown(record, expected) {
+    return Object.entries(expected).flatMap(([ path, value ]) => {
+        const actual = path.split('.').reduce((outer, name) => outer?.[name], record);
+        const difference = firstDifference(value, actual, { path });
+
+        return difference ? [ `features differ from what the page did, ${difference}` ] : [];
+    });
+}
+
+/** Problems of `record` against the features that the reference server extracted, in the set `rtcstats`. */
+export function compareWithReference(record, reference) {
+    const difference = firstDifference(reference, record.rtcstats, { tolerance: TOLERANCE });
+
+    return difference ? [ `features differ from those of the reference, ${difference}` ] : [];
 }

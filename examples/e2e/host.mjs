@@ -1,4 +1,4 @@
-/** Bundles the page and serves it from 127.0.0.1, which browsers treat as a secure context. */
+/** Bundles a page and serves it from this machine, which browsers treat as a secure context. */
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
@@ -10,9 +10,9 @@ const SHELL = '<!doctype html><meta charset="utf-8"><title>rtcstats end to end</
 /** The client names a directory of a package that exports only files. */
 const ALIASES = { '@jitsi/js-utils/browser-detection': '@jitsi/js-utils/browser-detection/index.js' };
 
-/** The page and the stock client as one script. */
-async function bundle() {
-    const entry = fileURLToPath(new URL('./page.js', import.meta.url));
+/** The page `name` and its stock client as one script. */
+async function bundle(name) {
+    const entry = fileURLToPath(new URL(`./page/${name}.js`, import.meta.url));
     const { outputFiles: [ script ] } = await esbuild.build({
         entryPoints: [ entry ], bundle: true, write: false, format: 'iife', target: 'chrome120', logLevel: 'silent',
         alias: ALIASES });
@@ -23,9 +23,13 @@ async function bundle() {
     return script.contents;
 }
 
-/** Serves the page on a free port; returns `{url, close}`. */
-export async function hostPage() {
-    const script = await bundle();
+/**
+ * Serves the page `name` at any path of a free port; returns `{url, close}`.
+ *
+ * The URL has no literal address: clients report it, and addresses are looked for in what is stored.
+ */
+export async function hostPage(name) {
+    const script = await bundle(name);
     const server = createServer((request, response) => {
         const isScript = request.url === '/page.js';
 
@@ -39,7 +43,7 @@ export async function hostPage() {
     });
 
     return {
-        url: `http://127.0.0.1:${server.address().port}/`,
+        url: `http://localhost:${server.address().port}/`,
         close() {
             server.close();
             server.closeAllConnections();

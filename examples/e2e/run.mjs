@@ -1,17 +1,22 @@
 #!/usr/bin/env node
 /**
- * Runs one scenario: `node run.mjs --scenario plain|restarts|cuts --server-binary PATH [--seconds 22]`.
+ * Runs one scenario: `node run.mjs --scenario NAME --server-binary PATH [--seconds N]`.
  *
  * Exit codes: 0 passed, 1 failed, 2 wrong arguments, 77 skipped because something to run with is missing.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const EXIT = { passed: 0, failed: 1, usage: 2, skipped: 77 };
 
-const USAGE = 'usage: node run.mjs --scenario plain|restarts|cuts --server-binary PATH'
-    + ' [--rtcstats-binary PATH] [--seconds 22] [--timeout 120]';
+const USAGE = 'usage: node run.mjs --scenario NAME --server-binary PATH [--rtcstats-binary PATH] [--shared PATH]'
+    + ' [--seconds N] [--timeout 120]\n'
+    + 'scenarios: plain, restarts, cuts, legacy-plain, legacy-killed, legacy-masked, legacy-strict, rtcstats-replay';
+
+/** Recordings lie beside the checkout. */
+const SHARED = process.env.RTCSTATS_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
 
 /** Longest time that tidying up may take. */
 const TIDY_MS = 8000;
@@ -33,16 +38,17 @@ function readArguments() {
             'scenario': { type: 'string' },
             'server-binary': { type: 'string' },
             'rtcstats-binary': { type: 'string' },
-            'seconds': { type: 'string', default: '22' },
+            'shared': { type: 'string', default: SHARED },
+            'seconds': { type: 'string' },
             'timeout': { type: 'string', default: '120' }
         } }));
     } catch (error) {
         leave(EXIT.usage, `${error.message}\n${USAGE}`);
     }
-    const seconds = Number(values.seconds);
+    const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
     const timeout = Number(values.timeout);
 
-    if (!values.scenario || !values['server-binary'] || !(seconds > 0) || !(timeout > 0)) {
+    if (!values.scenario || !values['server-binary'] || (seconds !== undefined && !(seconds > 0)) || !(timeout > 0)) {
         leave(EXIT.usage, USAGE);
     }
     const server = resolve(values['server-binary']);
@@ -53,7 +59,7 @@ function readArguments() {
         leave(EXIT.usage, `no such file: ${binary}`);
     }
 
-    return { scenario: values.scenario, server, rtcstats, seconds, timeout };
+    return { scenario: values.scenario, server, rtcstats, shared: values.shared, seconds, timeout };
 }
 
 /** The harness itself, or `null` if its packages are not installed. */
@@ -104,7 +110,11 @@ async function main() {
     setTimeout(() => tidyAndLeave(cleanups, EXIT.failed,
         `FAIL ${options.scenario}\n  not done after ${options.timeout} s`), options.timeout * 1000);
 
-    const { figures, problems, serverOutput } = await harness.runSession(options, cleanups);
+    const { skipped, figures, problems, serverOutput } = await harness.runSession(options, cleanups);
+
+    if (skipped) {
+        await tidyAndLeave(cleanups, EXIT.skipped, `SKIPPED: ${skipped}`);
+    }
     const passed = problems.length === 0;
     const report = [ JSON.stringify({ scenario: options.scenario, ok: passed, ...figures }) ];
 

@@ -7,8 +7,8 @@ const READY_LINE = 'listening on';
 const START_MS = 20_000;
 const STOP_MS = 10_000;
 
-/** Lines of output kept for a failure report. */
-const KEPT_LINES = 60;
+/** Lines of output in a failure report. */
+const SHOWN_LINES = 60;
 
 /** A port that was free a moment ago. */
 export function freePort() {
@@ -27,28 +27,35 @@ export function freePort() {
 /** One server, over all its lives. */
 export class Server {
     #binary;
-    #dataDir;
+    #moreArguments;
     #child = null;
-    #output = [];
+    #lines = [];
 
     /** `onExit` hears of every end that was not asked for. */
-    constructor(binary, dataDir, port, onExit) {
+    constructor(binary, dataDir, port, moreArguments, onExit) {
         this.#binary = binary;
-        this.#dataDir = dataDir;
+        this.dataDir = dataDir;
         this.port = port;
+        this.#moreArguments = moreArguments;
         this.onExit = onExit;
         this.starts = 0;
     }
 
     /** The last lines that the server printed. */
     get output() {
-        return this.#output.join('\n');
+        return this.#lines.slice(-SHOWN_LINES).join('\n');
+    }
+
+    /** All that the server printed, without its own address. */
+    get log() {
+        return this.#lines.join('\n').replaceAll(`127.0.0.1:${this.port}`, '');
     }
 
     /** Starts the server and waits until it says that it listens. */
     async start() {
         const child = spawn(this.#binary,
-            [ '--listen', `127.0.0.1:${this.port}`, '--data', this.#dataDir, '--grace', '60s' ],
+            [ '--listen', `127.0.0.1:${this.port}`, '--data', this.dataDir, '--grace', '60s',
+                ...this.#moreArguments ],
             { stdio: [ 'ignore', 'pipe', 'pipe' ] });
 
         this.#child = child;
@@ -58,7 +65,7 @@ export class Server {
 
             for (const stream of [ child.stdout, child.stderr ]) {
                 createInterface({ input: stream }).on('line', line => {
-                    this.#output = [ ...this.#output, line ].slice(-KEPT_LINES);
+                    this.#lines.push(line);
                     if (line.includes(READY_LINE)) {
                         clearTimeout(timer);
                         resolve();

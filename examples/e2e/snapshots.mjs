@@ -4,11 +4,17 @@ const PERIOD_MS = 700;
 
 /** Polls one session until stopped. */
 export class Snapshots {
+    #progress;
     #stopped = false;
     #loop = null;
 
     /** Snapshots read, requests that failed (a killed server), times that the session had moved on, states seen. */
     figures = { read: 0, failed: 0, moved: 0, states: new Set() };
+
+    /** `progress` returns numbers of a session that grow, each of them, while it goes on. */
+    constructor(progress) {
+        this.#progress = progress;
+    }
 
     /** Starts polling session `id` of `api`. */
     start(api, id) {
@@ -20,17 +26,17 @@ export class Snapshots {
 
         while (!this.#stopped) {
             try {
-                const { state, features } = await api.session(id);
-                const now = { end: features?.sessionEndTime, count: features?.metrics?.statsRequestCount };
+                const session = await api.session(id);
+                const now = this.#progress(session);
 
                 this.figures.read += 1;
-                this.figures.states.add(state);
-                // Both have to grow; a snapshot that repeats itself counts for nothing.
-                if (before && now.end > before.end && now.count > before.count) {
+                this.figures.states.add(session.state);
+                // All have to grow; a snapshot that repeats itself counts for nothing.
+                if (before && now.every((number, index) => number > before[index])) {
                     this.figures.moved += 1;
                     before = now;
                 }
-                before ??= now.count >= 0 ? now : null;
+                before ??= now.every(number => number >= 0) ? now : null;
             } catch {
                 this.figures.failed += 1;
             }

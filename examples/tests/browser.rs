@@ -1,4 +1,5 @@
-//! The stock browser client against the server: a real call, the server killed, the wire cut.
+//! The stock browser clients against the server: a real call, the server killed, the wire cut; and a
+//! recorded call of rtcstats 5.0, whose client is in no registry, sent again by a browser.
 //!
 //! `e2e/run.mjs` does the work; here it is started, and skipped where Chromium or Node.js is absent.
 
@@ -28,6 +29,43 @@ fn nothing_is_lost_when_the_server_is_killed_twice_in_mid_call() {
 #[test]
 fn nothing_is_lost_when_the_connection_is_cut_three_times() {
     run("cuts");
+}
+
+#[test]
+fn each_event_of_a_legacy_call_is_stored_once_with_the_repairs_of_its_time() {
+    run("legacy-plain");
+}
+
+#[test]
+fn what_is_stored_of_a_legacy_call_when_the_server_is_killed_is_kept_and_closed() {
+    run("legacy-killed");
+}
+
+#[test]
+fn addresses_of_a_legacy_call_are_masked_as_by_servers_of_its_time() {
+    run("legacy-masked");
+}
+
+#[test]
+fn nothing_of_an_address_but_its_network_is_kept_under_strict_rules() {
+    run("legacy-strict");
+}
+
+#[test]
+fn a_recorded_call_of_rtcstats_5_0_is_stored_and_extracted_as_by_the_reference() {
+    let shared = std::env::var_os("RTCSTATS_SHARED").map_or_else(
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")).to_owned(),
+        PathBuf::from,
+    );
+    if shared.is_dir() {
+        run("rtcstats-replay");
+    } else {
+        assert!(
+            std::env::var_os("RTCSTATS_REQUIRE_ALL").is_none(),
+            "recordings not found, and RTCSTATS_REQUIRE_ALL is set"
+        );
+        say("SKIPPED: recordings not found");
+    }
 }
 
 fn run(scenario: &str) {

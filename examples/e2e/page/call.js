@@ -40,20 +40,35 @@ function videoSsrc({ sdp }) {
     return Number(/^m=video[^]*?^a=ssrc:(\d+)/m.exec(sdp)?.[1]);
 }
 
+/** Offer and answer from `caller` to `callee`; `onDescribed` hears of each that has its remote description. */
+async function negotiate(caller, callee, onDescribed = () => {}) {
+    const offer = await caller.createOffer({ offerToReceiveAudio: true });
+
+    await caller.setLocalDescription(offer);
+    await callee.setRemoteDescription(offer);
+    onDescribed(callee);
+
+    const answer = await callee.createAnswer();
+
+    await callee.setLocalDescription(answer);
+    await caller.setRemoteDescription(answer);
+    onDescribed(caller);
+}
+
 /**
  * Sets the call up and waits until both sides are connected. The wrapped constructor must be in place already.
  *
- * The caller is marked as a bridge connection and the callee as peer-to-peer, so that both kinds occur.
+ * `constraints.caller` and `constraints.callee` are the second arguments of the two constructors: browsers pass over
+ * them, the stock clients report them.
  */
-export async function startCall() {
+export async function startCall(constraints) {
     const media = await navigator.mediaDevices.getUserMedia({
         audio: true,
         video: { width: 320, height: 240, frameRate: 15 }
     });
-    const mark = isP2P => ({ optional: [ { rtcStatsSFUP2P: isP2P } ] });
     const iceServers = [];
-    const caller = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' }, mark(false));
-    const callee = new RTCPeerConnection({ iceServers }, mark(true));
+    const caller = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' }, constraints.caller);
+    const callee = new RTCPeerConnection({ iceServers }, constraints.callee);
     const bothConnected = Promise.all([ connected(caller), connected(callee) ]);
 
     let callerDescribed;
@@ -68,21 +83,14 @@ export async function startCall() {
     media.getTracks().forEach(track => caller.addTrack(track, media));
     media.getTracks().forEach(track => callee.addTrack(track, media));
 
-    const offer = await caller.createOffer({ offerToReceiveAudio: true });
-
-    await caller.setLocalDescription(offer);
-    await callee.setRemoteDescription(offer);
-    calleeDescribed();
-
-    const answer = await callee.createAnswer();
-
-    await callee.setLocalDescription(answer);
-    await caller.setRemoteDescription(answer);
-    callerDescribed();
+    await negotiate(caller, callee, side => (side === callee ? calleeDescribed() : callerDescribed()));
     await bothConnected;
 
     return {
+        caller,
         ssrc: videoSsrc(caller.remoteDescription),
+        /** Once more offer and answer, which now hold the candidates. */
+        negotiateAgain: () => negotiate(caller, callee),
         end() {
             caller.close();
             callee.close();
