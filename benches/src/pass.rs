@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 
-use rtcstats_features::Extractor;
 use rtcstats_features::jitsi::JitsiFold;
-
-use rtcstats_proto::delta::Decoder;
+use rtcstats_features::rtcstats::RtcstatsFold;
+use rtcstats_features::{Extractor, FeatureSet, Fold, SetsFold};
+use rtcstats_proto::delta::{Decoder, Dialect};
 use rtcstats_proto::jitsi::MessageReader;
+use rtcstats_proto::rtcstats::DUMP_HEADER;
 use rtcstats_proto::stats::Stats;
-use rtcstats_proto::{ClientType, Event, Limits, Method, RawJson, Scope};
+use rtcstats_proto::{ClientType, Event, EventReader, Generation, Limits, Method, RawJson, Scope};
 use serde::de::IgnoredAny;
 
 use crate::Dump;
@@ -34,10 +35,13 @@ fn is_json(text: &str) -> bool {
 
 /// Every line becomes an [`Event`].
 pub fn events(dumps: &[Dump]) -> u64 {
-    let lines = dumps.iter().flat_map(|dump| &dump.lines);
-    lines
-        .map(|line| u64::from(Event::parse(line).is_ok()))
-        .sum()
+    dumps.iter().map(events_of_dump).sum()
+}
+
+fn events_of_dump(dump: &Dump) -> u64 {
+    let mut reader = EventReader::default();
+    let lines = dump.lines.iter();
+    lines.map(|line| u64::from(reader.read(line).is_ok())).sum()
 }
 
 /// Every line becomes an event, and every report is merged: line to state.
@@ -46,22 +50,25 @@ pub fn merged_lines(dumps: &[Dump]) -> u64 {
 }
 
 fn merged_dump(dump: &Dump) -> u64 {
-    let mut decoder = Decoder::jitsi(Limits::default());
+    let mut reader = EventReader::default();
+    let mut decoder = None;
     let mut connections: HashMap<String, Stats> = HashMap::new();
     let mut reports = 0;
     for line in &dump.lines {
-        let Ok(event) = Event::parse(line) else {
+        let Ok(Some(event)) = reader.read(line) else {
             continue;
         };
         let Scope::PeerConnection(key) = event.scope() else {
             continue;
         };
-        if event.method() != Some(Method::CompressedGetStats) {
+        if !is_report(&event) {
             continue;
         }
         if !connections.contains_key(key) {
             connections.insert(key.to_owned(), Stats::default());
         }
+        let decoder =
+            decoder.get_or_insert_with(|| Decoder::new(dialect(&reader), Limits::default()));
         if let Some(stats) = connections.get_mut(key) {
             reports += u64::from(decoder.decode(event.payload(), stats).is_ok());
         }
@@ -69,53 +76,95 @@ fn merged_dump(dump: &Dump) -> u64 {
     reports
 }
 
-/// The whole way: every line becomes an event, every report is merged, and all features of the Jitsi
-/// set are computed.
+fn is_report(event: &Event<'_>) -> bool {
+    matches!(
+        event.method(),
+        Some(Method::CompressedGetStats | Method::GetStats)
+    )
+}
+
+fn dialect(reader: &EventReader) -> Dialect {
+    match reader.generation() {
+        Some(Generation::Rtcstats) => Dialect::Rtcstats,
+        Some(Generation::Legacy) => Dialect::Legacy,
+        _ => Dialect::Jitsi,
+    }
+}
+
+/// The whole way: every line becomes an event, every report is merged, and all features of the set
+/// are computed that the generation's own server has.
 pub fn extracted(dumps: &[Dump]) -> u64 {
     dumps.iter().map(extracted_dump).sum()
 }
 
 fn extracted_dump(dump: &Dump) -> u64 {
-    let mut extractor = Extractor::new(JitsiFold::new("a-session"));
+    let is_rtcstats = dump.lines.first().is_some_and(|line| line == DUMP_HEADER);
+    if is_rtcstats {
+        let features = features_of(dump, RtcstatsFold::default());
+        features.peer_connections.len() as u64
+    } else {
+        let extraction = features_of(dump, JitsiFold::new("a-session"));
+        u64::from(extraction.client().is_some())
+    }
+}
+
+/// The same with all sets.
+pub fn extracted_all_sets(dumps: &[Dump]) -> u64 {
+    let features = dumps
+        .iter()
+        .map(|dump| features_of(dump, SetsFold::new("a-session", &FeatureSet::ALL)));
+    features.map(|sets| u64::from(sets.jitsi.is_some())).sum()
+}
+
+fn features_of<F: Fold>(dump: &Dump, fold: F) -> F::Output {
+    let mut extractor = Extractor::new(fold);
     for line in &dump.lines {
         // A line that is refused is counted by the extractor, and costs what it costs.
         let _ = extractor.push_line(line);
     }
-    let extraction = black_box(extractor.finish(1_800_000_000_000.0));
-    u64::from(extraction.client().is_some())
+    black_box(extractor.finish(1_800_000_000_000.0))
 }
 
 /// The reports of a dump by connection, split off before the time is taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reports<'a> {
+    dialect: Dialect,
     /// Connection and report, in the order of the dump.
     pub reports: Vec<(usize, RawJson<'a>)>,
-    connections: HashMap<String, usize>,
+    connections: usize,
 }
 
 impl<'a> Reports<'a> {
     /// Those of a dump that are well-formed.
     pub fn of(dump: &'a Dump) -> Self {
-        let mut split = Self::default();
+        let mut reader = EventReader::default();
+        let mut reports = Vec::new();
+        let mut connections: HashMap<String, usize> = HashMap::new();
         for line in &dump.lines {
-            let event = Event::parse(line).unwrap();
+            let Some(event) = reader.read(line).unwrap() else {
+                continue;
+            };
             let Scope::PeerConnection(key) = event.scope() else {
                 continue;
             };
-            if event.method() == Some(Method::CompressedGetStats) {
-                let next = split.connections.len();
-                let connection = *split.connections.entry(key.to_owned()).or_insert(next);
-                split.reports.push((connection, event.payload()));
+            if is_report(&event) {
+                let next = connections.len();
+                let connection = *connections.entry(key.to_owned()).or_insert(next);
+                reports.push((connection, event.payload()));
             }
         }
-        split
+        Self {
+            dialect: dialect(&reader),
+            reports,
+            connections: connections.len(),
+        }
     }
 
     /// Merges them, each connection from nothing.
     pub fn merge(&self) -> usize {
-        let mut decoder = Decoder::jitsi(Limits::default());
+        let mut decoder = Decoder::new(self.dialect, Limits::default());
         let mut connections: Vec<Stats> = Vec::new();
-        connections.resize_with(self.connections.len(), Stats::default);
+        connections.resize_with(self.connections, Stats::default);
         for (connection, report) in &self.reports {
             if let Some(stats) = connections.get_mut(*connection) {
                 // What a damaged report costs is part of the time.

@@ -1,5 +1,8 @@
 //! What is worked on.
 
+use rtcstats_proto::dump::Converter;
+use rtcstats_proto::{Generation, Limits};
+
 use crate::{full_reports, long_session, recording, short_sessions};
 
 /// The lines of one dump.
@@ -45,6 +48,26 @@ impl Workload {
                 &recording::reports(),
                 megabytes * 1_000_000,
             )],
+        }
+    }
+
+    /// The same session as a client of rtcstats 5.0 sends it.
+    pub fn long_rtcstats_session(megabytes: usize) -> Self {
+        /// A 5.0 delta has less than half the bytes of Jitsi's.
+        const JITSI_BYTES: usize = 3;
+        let bytes = megabytes * 1_000_000;
+        let source = long_session::spun(&recording::reports(), bytes * JITSI_BYTES);
+        let mut converter = Converter::new(Generation::Rtcstats, Limits::default());
+        let mut text = String::new();
+        for line in &source.lines {
+            if text.len() >= bytes {
+                break;
+            }
+            converter.push_line(line, &mut text).unwrap();
+        }
+        Self {
+            name: format!("R{megabytes}"),
+            dumps: vec![Dump::new(&text)],
         }
     }
 
