@@ -69,8 +69,10 @@ fn limits(choice: u8) -> Limits {
         members: 6,
         values: 20,
         text_bytes: 64,
+        nested_bytes: 32,
         unknown_names: 4,
         name_bytes: 16,
+        ..Limits::default()
     }
 }
 

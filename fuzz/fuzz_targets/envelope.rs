@@ -9,16 +9,19 @@ use rtcstats_fuzz::{chunks, is_json};
 use rtcstats_proto::jitsi::{MessageError, MessageReader};
 use rtcstats_proto::{ClientType, Event, Limits};
 
-const LIMITS: Limits = Limits {
-    line_bytes: 4_096,
-    depth: 16,
-    objects: 64,
-    members: 64,
-    values: 1_024,
-    text_bytes: 65_536,
-    unknown_names: 64,
-    name_bytes: 64,
-};
+fn limits() -> Limits {
+    Limits {
+        line_bytes: 4_096,
+        depth: 16,
+        objects: 64,
+        members: 64,
+        values: 1_024,
+        text_bytes: 65_536,
+        unknown_names: 64,
+        name_bytes: 64,
+        ..Limits::default()
+    }
+}
 
 /// What came out of a connection.
 struct Reading {
@@ -56,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn read<'a>(frames: impl Iterator<Item = &'a [u8]>) -> Reading {
-    let mut reader = MessageReader::new(LIMITS);
+    let mut reader = MessageReader::new(limits());
     let mut reading = Reading {
         messages: Vec::new(),
         end: Ok(()),
@@ -69,7 +72,7 @@ fn read<'a>(frames: impl Iterator<Item = &'a [u8]>) -> Reading {
                 message.as_str().to_owned()
             }));
         });
-        assert!(reader.pending_bytes() <= LIMITS.line_bytes);
+        assert!(reader.pending_bytes() <= limits().line_bytes);
         if reading.end.is_err() {
             break;
         }

@@ -261,7 +261,7 @@ fn milliseconds(value: Option<&Js>) -> Option<f64> {
     })
 }
 
-fn array_index(name: &str) -> Option<u32> {
+pub(crate) fn array_index(name: &str) -> Option<u32> {
     let index: u32 = name.parse().ok()?;
     (index != u32::MAX && index.to_string() == name).then_some(index)
 }
