@@ -109,7 +109,8 @@ use writer::Writer;
 /// synced. Until a new segment could be written, which is tried with the next operation but not within
 /// [`retry`](FileJournalOptions::retry), everything that writes fails; reads go on.
 ///
-/// A full disk is such a failure: nothing is acknowledged, and appends work again once there is space.
+/// A full disk is such a failure: nothing is acknowledged, and appends work again once there is space. What
+/// a failed write left behind the end of a log is cut off before the write-ahead log goes.
 pub struct FileJournal {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,

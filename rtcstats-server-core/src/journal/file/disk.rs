@@ -1,7 +1,7 @@
 //! What the journal asks of a file system: little, so that tests can fail, tear and lose any of it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -37,6 +37,12 @@ pub(super) enum OpenMode {
 pub(super) trait DiskFile: Read + Write + Seek + Send {
     /// Makes content and length durable.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`. Where the file is read or written next is not said.
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
 
     fn set_len(&mut self, len: u64) -> io::Result<()>;
 
@@ -104,6 +110,11 @@ impl Disk for RealDisk {
 impl DiskFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    #[cfg(unix)]
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {

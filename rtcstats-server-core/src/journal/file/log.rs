@@ -4,7 +4,7 @@
 //! of its dump.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,23 +104,25 @@ impl LogFiles {
             self.create(name)?;
             log.has_file = true;
         }
-        let file = self.handle(name, log.finished)?;
+        self.trim(name, log)?;
+        log.ragged = true;
+        write_at(self.handle(name, log.finished)?, log.len, lines)?;
+        log.ragged = false;
+        Ok(())
+    }
+
+    /// Cuts off what a failed append may have left behind the end.
+    pub(super) fn trim(&mut self, name: &DumpName, log: &mut Log) -> io::Result<()> {
         if log.ragged {
-            file.set_len(log.len)?;
+            self.handle(name, log.finished)?.set_len(log.len)?;
             log.ragged = false;
         }
-        log.ragged = true;
-        write_at(file, log.len, lines)?;
-        log.ragged = false;
         Ok(())
     }
 
     /// Moves the file of an open log to the finished ones.
     pub(super) fn finish(&mut self, name: &DumpName, log: &mut Log) -> io::Result<()> {
-        if log.ragged {
-            self.handle(name, false)?.set_len(log.len)?;
-            log.ragged = false;
-        }
+        self.trim(name, log)?;
         // A finished log is not written again.
         self.handles.remove(name);
         let from = self.layout.log(name, false);
@@ -216,8 +218,7 @@ pub(super) fn write_at(file: &mut dyn DiskFile, offset: u64, bytes: &[u8]) -> io
     if bytes.is_empty() {
         return Ok(());
     }
-    file.seek(SeekFrom::Start(offset))?;
-    file.write_all(bytes)
+    file.write_all_at(bytes, offset)
 }
 
 /// `EMFILE` and `ENFILE`, which [`ErrorKind`] does not name.

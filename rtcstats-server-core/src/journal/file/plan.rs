@@ -155,11 +155,21 @@ impl Scan {
     }
 }
 
-/// Makes durable what was read of the last segment: a process that was killed may not have come to it.
-/// It is written again, since a sync that failed before would not tell that something is missing.
+/// Makes durable what was read: a process that was killed may not have come to sync the last segment, and
+/// one without syncs has synced none. The last one is written again, since a sync that failed before
+/// would not tell that something is missing.
 pub(super) fn harden(disk: &dyn Disk, dir: &Path, scan: &Scan) -> io::Result<()> {
-    for segment in &scan.unconfirmed {
-        harden_segment(disk, dir, *segment)?;
+    for segment in &scan.segments {
+        let is_confirmed = !scan
+            .unconfirmed
+            .iter()
+            .any(|other| other.number == segment.number);
+        if is_confirmed {
+            let path = segment_path(dir, segment.number);
+            disk.open(&path, OpenMode::Write)?.sync()?;
+        } else {
+            harden_segment(disk, dir, *segment)?;
+        }
     }
     disk.sync_dir(dir)
 }

@@ -144,6 +144,9 @@ impl Queue {
     pub(super) fn take(&self, group_bytes: usize, deadline: Option<Instant>) -> Work {
         let mut state = self.lock();
         loop {
+            if state.closed && state.commands.is_empty() {
+                return Work::End;
+            }
             let timeout =
                 deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if !state.commands.is_empty()
@@ -151,9 +154,6 @@ impl Queue {
                 || timeout.is_some_and(|left| left.is_zero())
             {
                 break;
-            }
-            if state.closed {
-                return Work::End;
             }
             state = match timeout {
                 Some(timeout) => {

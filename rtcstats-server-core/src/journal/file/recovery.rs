@@ -123,8 +123,8 @@ pub(super) fn rewrite(
 
 /// Brings the files to the state the write-ahead log says, and tells what logs there are.
 ///
-/// What the write-ahead log does not have is synced, if `syncs`: a process that was killed may have left
-/// it to the system alone, and from now on it counts.
+/// If `syncs`, all of it is synced: a process that was killed may have left to the system alone what the
+/// write-ahead log does not have, and from now on that counts.
 pub(super) fn recover(
     disk: &dyn Disk,
     layout: &Layout,
@@ -179,7 +179,7 @@ pub(super) fn recover(
         let entry = found.get(&name).map(|(_, entry)| entry);
         let plan = scan.plans.get(&name);
         let log = settle(files, &name, &target, plan, entry, &mut report)?;
-        if syncs && plan.is_none() {
+        if syncs {
             files.open(&name, log.finished, OpenMode::Write)?.sync()?;
         }
         if log.finished {

@@ -70,6 +70,11 @@ impl Writer {
         if self.wal.sealed().is_empty() || self.checkpoint_at > Instant::now() {
             return;
         }
+        if let Err(error) = self.trim_logs() {
+            tracing::warn!(%error, "a log cannot be trimmed");
+            self.checkpoint_at = Instant::now() + self.options.retry;
+            return;
+        }
         let mut dirty = Vec::new();
         // Without syncs everything stays dirty, for `close`.
         if self.options.sync != SyncPolicy::Never {
@@ -85,6 +90,23 @@ impl Writer {
             let result = Err(CheckpointError::Other(io::ErrorKind::BrokenPipe.into()));
             self.end_checkpoint(Outcome { job, result });
         }
+    }
+
+    /// Cuts off what failed appends left in files. Once the write-ahead log is gone, the next start would
+    /// take it for what the logs have, and nothing says that it is on the disk.
+    fn trim_logs(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for name in self.dirty.keys() {
+            let Some(log) = self.logs.get_mut(name) else {
+                continue;
+            };
+            match self.files.trim(name, log) {
+                // Somebody has removed it.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
+                _ => {}
+            }
+        }
+        result
     }
 
     pub(super) fn end_checkpoint(&mut self, outcome: Outcome) {
@@ -208,6 +230,7 @@ impl Writer {
         if let Some(failure) = self.failure.take() {
             self.repair(failure.rewrite)?;
         }
+        self.trim_logs()?;
         let job = Job {
             segments: self.wal.sealed().to_vec(),
             dirty: mem::take(&mut self.dirty).into_keys().collect(),
