@@ -5,7 +5,9 @@
 //! ECMAScript. Those rules live here and nowhere else: [`RawJson`] for text, [`Value`] for values
 //! decoded into [`Stats`](crate::stats::Stats).
 
+mod decimal;
 mod error;
+mod key;
 mod normal;
 mod number;
 mod raw;
@@ -19,7 +21,8 @@ pub use raw::{Elements, JsonKind, Members, RawJson};
 pub use text::write_text;
 pub use value::Value;
 
+pub(crate) use key::{KeyWord, is_plain, quoted};
 pub(crate) use normal::write_normal;
 pub(crate) use number::is_javascript_space;
-pub(crate) use reader::{KeyWord, Reader, Token};
+pub(crate) use reader::{Reader, Token};
 pub(crate) use text::{Text, unescape_into};

@@ -9,10 +9,10 @@ mod report;
 
 pub use field::Field;
 pub use kind::StatsKind;
-pub use object::{Members, StatsObject};
+pub use object::{Members, StatsObject, Values};
 pub use report::{Objects, Stats};
 
 pub(crate) use name::{Name, NameFilter};
 pub(crate) use object::{Form, Slot, write_value};
-pub(crate) use packed::NewValue;
+pub(crate) use packed::{NewValue, SHORT_BYTES};
 pub(crate) use report::{MembersMut, array_index};

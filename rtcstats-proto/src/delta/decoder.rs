@@ -5,6 +5,8 @@ mod jitsi;
 mod legacy;
 mod rtcstats;
 
+use std::cell::Cell;
+
 use super::DeltaError;
 use super::scan::{Content, Full, Numbered, Scan, ScannedValue, Span};
 use crate::stats::{NameFilter, NewValue, Stats};
@@ -20,8 +22,19 @@ pub struct Decoder {
     dialect: Dialect,
     limits: Limits,
     strictness: Strictness,
+}
+
+/// What reading a report takes and gives back.
+#[derive(Debug, Default)]
+struct Scratch {
     scan: Scan,
     buffers: rtcstats::Buffers,
+}
+
+thread_local! {
+    /// Used by one report at a time, so all decoders of a thread share it. It would be as large as all else
+    /// that a connection costs.
+    static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
 /// How reports are compressed.
@@ -59,8 +72,6 @@ impl Decoder {
             dialect,
             limits,
             strictness: Strictness::Lenient,
-            scan: Scan::default(),
-            buffers: rtcstats::Buffers::default(),
         }
     }
 
@@ -124,9 +135,23 @@ impl Decoder {
     /// If the report is malformed or over a limit, with the place in it. The stats are then as
     /// before.
     pub fn decode(&mut self, report: RawJson<'_>, stats: &mut Stats) -> Result<(), DeltaError> {
-        let text = report.as_str();
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        let result = self.decode_by(&mut scratch, report.as_str(), stats);
+        scratch.scan.shrink();
+        // Without a place for it the next one begins anew.
+        let _ = SCRATCH.try_with(|place| place.set(scratch));
+        result
+    }
+
+    fn decode_by(
+        &self,
+        scratch: &mut Scratch,
+        text: &str,
+        stats: &mut Stats,
+    ) -> Result<(), DeltaError> {
+        let Scratch { scan, buffers } = scratch;
+        let limits = &self.limits;
         let is_first = stats.reports() == 0;
-        let (scan, limits) = (&mut self.scan, &self.limits);
         match self.dialect {
             Dialect::Jitsi => scan.read::<Full>(text, stats, limits, !is_first)?,
             Dialect::Legacy => scan.read::<Full>(text, stats, limits, true)?,
@@ -136,13 +161,16 @@ impl Decoder {
         if matches!(self.dialect, Dialect::Legacy | Dialect::Rtcstats) {
             scan.check_accumulated(stats, limits)?;
         }
+        if is_first {
+            stats.reserve(scan.objects.len(), scan.long_texts());
+        }
         let merge = Merge {
-            scan: &self.scan,
+            scan,
             text,
             limits,
             strictness: self.strictness,
         };
-        let result = match self.dialect {
+        match self.dialect {
             Dialect::Jitsi if is_first => {
                 merge.take_first(stats);
                 Ok(())
@@ -150,13 +178,11 @@ impl Decoder {
             Dialect::Jitsi => merge.merge_jitsi(stats),
             Dialect::Legacy => merge.merge_legacy(stats),
             Dialect::Rtcstats => {
-                merge.merge_rtcstats(stats, &mut self.buffers);
+                merge.merge_rtcstats(stats, buffers);
                 Ok(())
             }
             Dialect::Full => merge.replace(stats),
-        };
-        self.scan.shrink();
-        result
+        }
     }
 }
 
@@ -262,6 +288,19 @@ mod tests {
             json(&stats.unwrap()),
             r#"{"a":{"timestamp":8,"x":2,"y":3,"y2":3,"z":3}}"#
         );
+    }
+
+    #[test]
+    fn a_name_that_needs_escapes_is_not_guessed_from_its_unescaped_spelling() {
+        for (first, second) in [
+            (r#"{"a":{"x\"y":1}}"#, r#"{"a":{"x"y":2}}"#),
+            (r#"{"x\"y":{"a":1}}"#, r#"{"x"y":{"a":2}}"#),
+            (r#"{"a":{"x\u0001":1}}"#, "{\"a\":{\"x\u{1}\":2}}"),
+            (r#"{"x\\":{"a":1}}"#, r#"{"x\":{"a":2}}"#),
+        ] {
+            decoded(&[first, first]).unwrap();
+            assert!(decoded(&[first, second]).is_err(), "{second}");
+        }
     }
 
     #[test]

@@ -1,17 +1,26 @@
 //! From full reports to wire deltas.
 
+mod id_index;
 mod ids;
 mod jitsi;
+mod number_spelling;
+mod parallel;
+mod report;
+mod report_reader;
 mod rtcstats;
 
+use self::id_index::IdIndex;
 use self::ids::Ids;
+use self::report::{Member, Object, Report};
+use self::report_reader::ReportReader;
 use super::DeltaError;
-use super::scan::{Content, Full, Joined, Scan, ScannedMember, ScannedObject, Target};
-use crate::json::{Value, write_number, write_text};
-use crate::stats::{Form, NewValue, Stats};
+use crate::stats::Field;
 use crate::{Limits, RawJson};
 
 /// Compresses the reports of one peer connection as the stock client of a dialect does.
+///
+/// Keeps the text of the previous report, and the places of its members. The next report is compared
+/// with it byte by byte; what is the same is not parsed again.
 ///
 /// ```
 /// use rtcstats_proto::{Limits, RawJson, delta::Encoder};
@@ -29,8 +38,10 @@ use crate::{Limits, RawJson};
 #[derive(Debug)]
 pub struct Encoder {
     limits: Limits,
-    scan: Scan,
-    previous: Stats,
+    previous: Report,
+    /// Memory for the next report.
+    report: Report,
+    ids: IdIndex,
     dialect: EncoderDialect,
 }
 
@@ -79,8 +90,9 @@ impl Encoder {
     fn new(dialect: EncoderDialect, limits: Limits) -> Self {
         Self {
             limits,
-            scan: Scan::default(),
-            previous: Stats::default(),
+            previous: Report::default(),
+            report: Report::default(),
+            ids: IdIndex::default(),
             dialect,
         }
     }
@@ -103,163 +115,68 @@ impl Encoder {
     /// If the report is malformed, over a limit, or has `null` in the place of an object. `out` and
     /// the encoder are then as before.
     pub fn encode(&mut self, report: RawJson<'_>, out: &mut String) -> Result<(), DeltaError> {
-        let text = report.as_str();
-        let (previous, limits) = (&mut self.previous, &self.limits);
-        match self.dialect {
-            EncoderDialect::Jitsi => self.scan.read::<Full>(text, previous, limits, false)?,
-            _ => self.scan.read::<Joined>(text, previous, limits, false)?,
-        }
-        if let Some(object) = self.scan.objects.iter().find(|object| object.is_null()) {
-            return Err(DeltaError::NullObject {
-                offset: object.offset,
-            });
+        self.encode_text(report.as_str(), out)
+    }
+
+    /// As [`Encoder::encode`], for a report that was not checked yet. It is checked here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode`].
+    pub fn encode_text(&mut self, report: &str, out: &mut String) -> Result<(), DeltaError> {
+        let (next, previous) = (&mut self.report, &self.previous);
+        ReportReader::new(report, next, previous, &mut self.ids, &self.limits).read()?;
+        if let EncoderDialect::Rtcstats(state) = &mut self.dialect {
+            let count = self.report.objects.len();
+            state.ids.check_room(count, &self.limits)?;
         }
         let changes = Changes {
-            scan: &self.scan,
+            report: &self.report,
             previous: &self.previous,
-            text,
+            ids: &self.ids,
         };
         match &mut self.dialect {
             EncoderDialect::Jitsi => changes.write_jitsi(out, |_| true),
             EncoderDialect::Legacy => changes.write_legacy(out),
-            EncoderDialect::Rtcstats(state) => {
-                state.ids.check_room(self.scan.objects.len(), limits)?;
-                changes.write_rtcstats(state, out);
-            }
+            EncoderDialect::Rtcstats(state) => changes.write_rtcstats(state, out),
         }
-        self.remember(text);
-        self.scan.shrink();
+        std::mem::swap(&mut self.report, &mut self.previous);
+        self.previous.shrink();
         Ok(())
     }
-
-    /// Makes the report the previous one.
-    fn remember(&mut self, text: &str) {
-        let stats = &mut self.previous;
-        if self.scan.known < stats.len() {
-            let attempt = stats.attempts;
-            stats.retain(|slot| slot.seen == attempt);
-        }
-        for object in &self.scan.objects {
-            let slot = match object.target {
-                Target::Known(slot) => slot,
-                Target::New(span) => {
-                    stats.insert(self.scan.text(span, text), object.content.form())
-                }
-            };
-            let form = object.content.form();
-            match &object.content {
-                Content::Scalar(value) => stats.set_scalar(slot, self.scan.value(*value, text)),
-                Content::Object(range) | Content::Array(range) => {
-                    let members = self.scan.members(range);
-                    let is_alike = has_layout(stats, slot, form, members);
-                    if !is_alike {
-                        stats.clear(slot);
-                        if let Some(slot) = stats.slot_mut(slot) {
-                            slot.form = form;
-                        }
-                    }
-                    let Some(mut object) = stats.members_mut(slot) else {
-                        continue;
-                    };
-                    for member in members {
-                        let value = self.scan.value(member.value, text);
-                        if is_alike {
-                            object.replace(usize::from(member.position), value);
-                        } else {
-                            object.put(member.name, usize::MAX, value);
-                        }
-                    }
-                }
-            }
-        }
-        stats.finish_report();
-    }
-}
-
-/// Whether an object has exactly these members already, in this order, so that they can be
-/// overwritten.
-fn has_layout(stats: &Stats, slot: u32, form: Form, members: &[ScannedMember]) -> bool {
-    stats.slot(slot).is_some_and(|slot| {
-        slot.form == form
-            && slot.names.len() == members.len()
-            && (0..)
-                .zip(members)
-                .all(|(position, member)| member.position == position)
-    })
 }
 
 /// A report, and the one before.
 #[derive(Debug, Clone, Copy)]
 struct Changes<'a> {
-    scan: &'a Scan,
-    previous: &'a Stats,
-    text: &'a str,
+    report: &'a Report,
+    previous: &'a Report,
+    ids: &'a IdIndex,
 }
 
 impl<'a> Changes<'a> {
-    fn id(&self, object: &ScannedObject) -> &'a str {
-        match object.target {
-            Target::Known(slot) => self
-                .previous
-                .slot(slot)
-                .map(|slot| slot.id.as_str())
-                .unwrap_or_default(),
-            Target::New(span) => self.scan.text(span, self.text),
-        }
+    /// What the previous report had in the place of an object, if that has members.
+    fn known(&self, object: &Object) -> Option<&'a Object> {
+        let known = self.previous.objects.get(object.known? as usize)?;
+        known.has_members().then_some(known)
     }
 
-    fn value(&self, member: &ScannedMember) -> NewValue<'a> {
-        self.scan.value(member.value, self.text)
+    /// The members of an object that changed, but for `id`.
+    fn changed(&self, object: &Object) -> impl DoubleEndedIterator<Item = Member> {
+        let changed = self.report.changed(object);
+        changed.filter(|member| !member.is(Field::Id))
     }
-
-    /// The members of an object or array.
-    fn members(&self, object: &ScannedObject) -> &'a [ScannedMember] {
-        match &object.content {
-            Content::Object(range) | Content::Array(range) => self.scan.members(range),
-            Content::Scalar(_) => &[],
-        }
-    }
-
-    /// Whether the previous report had an object in this place.
-    fn is_known(&self, object: &ScannedObject) -> bool {
-        match object.target {
-            Target::Known(slot) => {
-                let slot = self.previous.slot(slot);
-                slot.is_some_and(|slot| slot.form != Form::Scalar)
+    /// Writes an array. Elements that are not sent leave holes, which are null.
+    #[cold]
+    fn write_elements(&self, object: &Object, is_sent: impl Fn(u32) -> bool, out: &mut String) {
+        out.push('[');
+        for (place, element) in object.members.clone().zip(self.report.members(object)) {
+            if place > object.members.start {
+                out.push(',');
             }
-            Target::New(_) => false,
+            let value = is_sent(place).then(|| self.report.value(*element));
+            out.push_str(value.unwrap_or(RawJson::NULL).as_str());
         }
-    }
-
-    /// The value of a member in the previous report.
-    fn known_value(&self, object: &ScannedObject, member: &ScannedMember) -> Option<Value<'a>> {
-        match object.target {
-            Target::Known(slot) if self.is_known(object) => {
-                self.previous.value_at(slot, member.position)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a member differs from the previous one: JavaScript's `!==`, for which nested values
-    /// always differ.
-    fn has_changed(&self, object: &ScannedObject, member: &ScannedMember) -> bool {
-        match (self.known_value(object, member), self.value(member)) {
-            (Some(Value::Null), NewValue::Null) => false,
-            (Some(Value::Bool(old)), NewValue::Bool(new)) => old != new,
-            (Some(Value::Number(old)), NewValue::Number(new)) => old != new,
-            (Some(Value::Text(old)), NewValue::Text(new)) => old != new,
-            _ => true,
-        }
-    }
-}
-
-fn write_value(value: NewValue<'_>, out: &mut String) {
-    match value {
-        NewValue::Null => out.push_str("null"),
-        NewValue::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-        NewValue::Number(number) => write_number(number, out),
-        NewValue::Text(text) => write_text(text, out),
-        NewValue::Nested(text) => out.push_str(text),
+        out.push(']');
     }
 }

@@ -7,6 +7,8 @@
 
 mod bounds;
 mod guess;
+mod known;
+mod member;
 mod scanned;
 mod spelling;
 
@@ -16,16 +18,16 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use self::bounds::{check, check_characters, check_name, intern, merged_bytes, spread_bytes};
-use self::guess::{Seen, bit, bits_from, guess_object, is_next, look_ahead};
+use self::bounds::{check, check_characters, check_name};
+use self::guess::guess_object;
 pub(super) use self::scanned::{
     Content, NO_POSITION, ScannedMember, ScannedObject, ScannedValue, Span, Target,
 };
-pub(super) use self::spelling::{Full, Joined, Numbered, Spelling};
+pub(super) use self::spelling::{Full, Numbered, Spelling};
 use super::{DeltaError, DeltaLimit};
 use crate::Limits;
-use crate::json::{Reader, Text, Token, Value, unescape_into};
-use crate::stats::{Field, Name, NewValue, Stats};
+use crate::json::{Reader, Text, Token, unescape_into};
+use crate::stats::{Field, NewValue, SHORT_BYTES, Stats};
 
 /// What a report says, line by line reused.
 #[derive(Debug, Default)]
@@ -66,7 +68,7 @@ impl Scan {
         self.timestamp = None;
         (self.known, self.added_values, self.added_text) = (0, 0, 0);
         (self.has_repeated, self.last_new) = (false, 0..0);
-        stats.attempts += 1;
+        stats.begin_attempt();
 
         let mut reader = Reader::new(text, limits.depth);
         if reader.peek() != Some(b'{') {
@@ -78,7 +80,7 @@ impl Scan {
         let mut previous = None;
         let mut open = !reader.take(b'}');
         while open {
-            if take_timestamp && reader.take_key(S::TIMESTAMP) {
+            if take_timestamp && reader.take_plain_key(S::TIMESTAMP) {
                 self.timestamp = Some(self.read_value(&mut reader)?);
             } else {
                 self.read_entry::<S>(&mut reader, stats, limits, &mut previous, take_timestamp)?;
@@ -226,388 +228,9 @@ impl Scan {
         }
     }
 
-    /// The members of an object that is known, guessing the next from the last report.
-    fn read_known_members<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &mut Stats,
-        slot: u32,
-        limits: &Limits,
-    ) -> Result<(), DeltaError> {
-        if !S::JOINS_REPEATED && self.read_unchanged(reader, stats, slot) {
-            return Ok(());
-        }
-        let start = self.members.len();
-        let mut seen = Seen::default();
-        reader.expect(b'{')?;
-        let mut open = !reader.take(b'}');
-        while open {
-            open = self.read_guessed::<S>(reader, stats, slot, &mut seen, limits)?;
-            if open {
-                let position = self.read_named::<S>(reader, stats, Some(slot), limits, start)?;
-                seen.add(position);
-                open = reader.more(b'}')?;
-            }
-        }
-        // A prediction is harmless if the line turns out bad, so it needs no second pass.
-        if let Some(known) = stats.slot_mut(slot) {
-            known.predicted = seen.members;
-        }
-        Ok(())
-    }
-
-    /// The content of most objects: unchanged since the last report.
-    #[inline]
-    fn read_unchanged(&mut self, reader: &mut Reader<'_>, stats: &Stats, slot: u32) -> bool {
-        let names = stats.slot(slot).map(|known| known.names.as_slice());
-        let is_unchanged = names
-            .and_then(<[Name]>::first)
-            .is_some_and(|name| name.is(Field::Timestamp))
-            && reader.take_exact(b"{\"timestamp\":0}");
-        if is_unchanged {
-            self.members.push(ScannedMember {
-                name: Field::Timestamp.into(),
-                position: 0,
-                value: ScannedValue::Number(0.0),
-            });
-        }
-        is_unchanged
-    }
-
-    /// Members as long as they are guessed; whether one follows that was not.
-    #[inline]
-    fn read_guessed<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &Stats,
-        slot: u32,
-        seen: &mut Seen,
-        limits: &Limits,
-    ) -> Result<bool, DeltaError> {
-        let Some(known) = stats.slot(slot) else {
-            return Ok(true);
-        };
-        let names = known.names.as_slice();
-        let values = known.values.as_slice();
-        let is_number =
-            |position: usize| values.get(position).is_some_and(|value| value.is_number());
-        let mut predicted = known.predicted & bits_from(seen.next);
-        loop {
-            let first = predicted.trailing_zeros() as usize;
-            let position = if is_next::<S>(reader, stats, names, first) {
-                let lowest = predicted & predicted.wrapping_neg();
-                seen.members |= lowest;
-                predicted ^= lowest;
-                first
-            } else {
-                let Some(position) = look_ahead::<S>(reader, stats, names, predicted, seen.next)
-                else {
-                    return Ok(true);
-                };
-                seen.members |= bit(position);
-                predicted = known.predicted & bits_from(position + 1);
-                position
-            };
-            seen.next = position + 1;
-            let name = names.get(position).copied().unwrap_or(Field::Id.into());
-            let position = u16::try_from(position).unwrap_or(NO_POSITION);
-            let member = |value| ScannedMember {
-                name,
-                position,
-                value,
-            };
-            // Not one `push` of a common value: numbers would be put together in memory twice.
-            if let Some(number) = reader.short_number() {
-                self.members.push(member(ScannedValue::Number(number)));
-            } else {
-                let value = self.read_other(reader)?;
-                self.members.push(member(value));
-            }
-            if S::IS_NUMBERED && !is_number(usize::from(position)) {
-                self.check_addition(reader, stats, slot, limits)?;
-            }
-            if !reader.more(b'}')? {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// The members of an object that is new.
-    fn read_members<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &mut Stats,
-        limits: &Limits,
-    ) -> Result<(), DeltaError> {
-        let start = self.members.len();
-        let mut next = self.last_new.start;
-        let mut has_named = false;
-        reader.expect(b'{')?;
-        let mut open = !reader.take(b'}');
-        while open {
-            match self.take_neighbours_key::<S>(reader, stats, next) {
-                Some(neighbour) => {
-                    self.read_like::<S>(reader, stats, limits, start, neighbour, has_named)?;
-                    next = neighbour + 1;
-                }
-                None => {
-                    self.read_named::<S>(reader, stats, None, limits, start)?;
-                    has_named = true;
-                }
-            }
-            open = reader.more(b'}')?;
-        }
-        self.last_new = start..self.members.len();
-        Ok(())
-    }
-
-    /// The member at the cursor, if the new object before this one has it too, from `next` on; consumes
-    /// its key. Neighbours in a report are often of one type.
-    #[inline]
-    fn take_neighbours_key<S: Spelling>(
-        &self,
-        reader: &mut Reader<'_>,
-        stats: &Stats,
-        next: usize,
-    ) -> Option<usize> {
-        const TRIES: usize = 4;
-        let neighbours = self
-            .members
-            .get(next..self.last_new.end)?
-            .iter()
-            .take(TRIES);
-        let found = neighbours
-            .map(|member| member.name)
-            .position(|name| S::take_key(reader, stats, name))?;
-        Some(next + found)
-    }
-
-    /// The value of a member that is named as its neighbour.
-    fn read_like<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &Stats,
-        limits: &Limits,
-        start: usize,
-        neighbour: usize,
-        has_named: bool,
-    ) -> Result<(), DeltaError> {
-        let Some(name) = self.members.get(neighbour).map(|member| member.name) else {
-            return Ok(());
-        };
-        if S::JOINS_REPEATED
-            && has_named
-            && let Some(earlier) = self.earlier(start, name)
-        {
-            // A neighbour's key is the short one.
-            return self
-                .read_again::<S>(reader, stats, None, limits, earlier, true)
-                .map(drop);
-        }
-        self.read_member::<S>(reader, stats, None, name, start)?;
-        self.check_members(start, limits, reader.position())
-    }
-
-    /// One member, looked up by name; its position in the object, if that has it.
-    fn read_named<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &mut Stats,
-        slot: Option<u32>,
-        limits: &Limits,
-        start: usize,
-    ) -> Result<usize, DeltaError> {
-        let offset = reader.position();
-        let key = reader.key()?;
-        check_name(key, limits, offset)?;
-        let key = key.resolve();
-        let name = intern::<S>(stats, &key, limits, offset)?;
-        if S::JOINS_REPEATED {
-            let is_short = S::is_short(&key, name);
-            if let Some(earlier) = self.earlier(start, name) {
-                return self.read_again::<S>(reader, stats, slot, limits, earlier, is_short);
-            }
-            if !is_short && name.field().is_some_and(Field::has_short_key) {
-                self.spelled_out.push(self.members.len());
-            }
-        }
-        let position = self.read_member::<S>(reader, stats, slot, name, start)?;
-        self.check_members(start, limits, offset)?;
-        if S::IS_NUMBERED
-            && let Some(slot) = slot
-        {
-            self.check_addition(reader, stats, slot, limits)?;
-        }
-        Ok(usize::from(position))
-    }
-
-    /// The place of a member that the object at the cursor had before.
-    #[cold]
-    fn earlier(&self, start: usize, name: Name) -> Option<usize> {
-        let members = self.members.get(start..).unwrap_or_default();
-        let earlier = members.iter().position(|member| member.name == name)?;
-        Some(start + earlier)
-    }
-
-    /// A member that comes again: the later value counts, but one with a short key more than one with
-    /// the full name.
-    #[cold]
-    fn read_again<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &Stats,
-        slot: Option<u32>,
-        limits: &Limits,
-        earlier: usize,
-        is_short: bool,
-    ) -> Result<usize, DeltaError> {
-        let value = self.read_value(reader)?;
-        let Some(member) = self.members.get_mut(earlier) else {
-            return Ok(usize::from(NO_POSITION));
-        };
-        let position = member.position;
-        let spelled_out = self.spelled_out.binary_search(&earlier);
-        let has_short_key = member.name.field().is_some_and(Field::has_short_key);
-        if is_short || !has_short_key || spelled_out.is_ok() {
-            member.value = value;
-            if let (true, Ok(place)) = (is_short, spelled_out) {
-                self.spelled_out.remove(place);
-            }
-            if S::IS_NUMBERED
-                && let Some(slot) = slot
-            {
-                self.check_value_addition(reader, stats, slot, position, value, limits)?;
-            }
-        }
-        Ok(usize::from(position))
-    }
-
-    /// What the last member that was read makes of a nested value that it is added to.
-    #[inline]
-    fn check_addition(
-        &mut self,
-        reader: &Reader<'_>,
-        stats: &Stats,
-        slot: u32,
-        limits: &Limits,
-    ) -> Result<(), DeltaError> {
-        let Some(member) = self.members.last() else {
-            return Ok(());
-        };
-        let (position, value) = (member.position, member.value);
-        self.check_value_addition(reader, stats, slot, position, value, limits)
-    }
-
-    fn check_value_addition(
-        &mut self,
-        reader: &Reader<'_>,
-        stats: &Stats,
-        slot: u32,
-        position: u16,
-        value: ScannedValue,
-        limits: &Limits,
-    ) -> Result<(), DeltaError> {
-        let Some(Value::Nested(known)) = stats.value_at(slot, position) else {
-            let is_null = matches!(stats.value_at(slot, position), Some(Value::Null));
-            if let (true, ScannedValue::Text(span)) = (is_null, value) {
-                let text = span.text(reader.source(), &self.resolved);
-                let length = spread_bytes(text);
-                check(
-                    length,
-                    DeltaLimit::NestedBytes,
-                    limits.nested_bytes,
-                    reader.position(),
-                )?;
-                self.added_text += length;
-            }
-            return Ok(());
-        };
-        let added = match value {
-            ScannedValue::Text(span) => spread_bytes(span.text(reader.source(), &self.resolved)),
-            ScannedValue::Nested(span) => {
-                let text = span.text(reader.source(), &self.resolved);
-                if text.starts_with('[') {
-                    return Ok(());
-                }
-                text.len()
-            }
-            _ => 0,
-        };
-        let length = merged_bytes(known.as_str()) + added;
-        check(
-            length,
-            DeltaLimit::NestedBytes,
-            limits.nested_bytes,
-            reader.position(),
-        )?;
-        self.added_text += length - known.as_str().len();
-        Ok(())
-    }
-
-    fn forget_timestamp(&mut self, start: usize) {
-        let members = self.members.get(start..).unwrap_or_default();
-        let earlier = members
-            .iter()
-            .position(|member| member.name.is(Field::Timestamp));
-        if let Some(earlier) = earlier {
-            self.members.remove(start + earlier);
-        }
-    }
-
-    /// The elements of an array, which are members with indices as names.
-    #[cold]
-    fn read_elements<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &mut Stats,
-        slot: Option<u32>,
-        limits: &Limits,
-    ) -> Result<(), DeltaError> {
-        let start = self.members.len();
-        reader.expect(b'[')?;
-        let mut open = !reader.take(b']');
-        let mut index = 0_usize;
-        while open {
-            let offset = reader.position();
-            let name = intern::<S>(stats, &index.to_string(), limits, offset)?;
-            self.read_member::<S>(reader, stats, slot, name, start)?;
-            self.check_members(start, limits, offset)?;
-            index += 1;
-            open = reader.more(b']')?;
-        }
-        Ok(())
-    }
-
-    /// The value of a member, and its position in the object.
-    fn read_member<S: Spelling>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        stats: &Stats,
-        slot: Option<u32>,
-        name: Name,
-        start: usize,
-    ) -> Result<u16, DeltaError> {
-        if !S::JOINS_REPEATED && name.is(Field::Timestamp) {
-            // Only the last one counts, and what it does depends on no earlier one.
-            self.forget_timestamp(start);
-        }
-        let known = slot.and_then(|slot| stats.slot(slot)?.position(name));
-        self.added_values += usize::from(known.is_none());
-        let position = known
-            .and_then(|position| u16::try_from(position).ok())
-            .unwrap_or(NO_POSITION);
-        let value = self.read_value(reader)?;
-        self.members.push(ScannedMember {
-            name,
-            position,
-            value,
-        });
-        Ok(position)
-    }
-
     #[inline]
     fn read_value(&mut self, reader: &mut Reader<'_>) -> Result<ScannedValue, DeltaError> {
-        match reader.short_number() {
+        match reader.decimal() {
             Some(number) => Ok(ScannedValue::Number(number)),
             None => self.read_other(reader),
         }
@@ -705,6 +328,14 @@ impl Scan {
 
     pub(super) fn members(&self, range: &Range<usize>) -> &[ScannedMember] {
         self.members.get(range.clone()).unwrap_or_default()
+    }
+
+    /// How many values are texts that take memory beside the value.
+    pub(super) fn long_texts(&self) -> usize {
+        let is_long = |member: &&ScannedMember| {
+            member.value.text_bytes() > SHORT_BYTES && !member.name.is(Field::Type)
+        };
+        self.members.iter().filter(is_long).count()
     }
 
     /// Gives back what an unusually large report made the buffers grow to.

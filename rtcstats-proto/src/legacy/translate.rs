@@ -54,19 +54,22 @@ pub struct Translator {
 }
 
 impl Translator {
+    /// Whether there is something to translate. As long as [`Stats::arrangement`] stays, so does this.
+    pub fn is_needed(stats: &Stats) -> bool {
+        let mut objects = stats.iter();
+        objects.any(|object| object.kind() == Some(StatsKind::GoogComponent))
+    }
+
     /// The reports of a peer connection in standard form: translated if one of them is a
     /// `googComponent`; else the very same, since they are standard.
     ///
     /// [`StatsObject::is_new`] tells of the translation what the original would: whether the last
     /// report brought the object.
     pub fn translate<'s>(&'s mut self, stats: &'s Stats) -> &'s Stats {
-        let is_goog = stats
-            .iter()
-            .any(|object| object.kind() == Some(StatsKind::GoogComponent));
-        if !is_goog {
+        if !Self::is_needed(stats) {
             return stats;
         }
-        self.translated.attempts += 1;
+        self.translated.begin_attempt();
         for object in stats.iter().filter(|object| object.id() != "timestamp") {
             self.copy(object);
         }

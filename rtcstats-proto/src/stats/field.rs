@@ -46,6 +46,9 @@ macro_rules! fields {
 
             pub(super) const NAMES: &'static [&'static str] = &[$($name,)*];
 
+            /// The names with quotes and colon.
+            pub(super) const QUOTED: &'static [&'static str] = &[$(concat!("\"", $name, "\":"),)*];
+
             pub(super) const KEYS: &'static [&'static str] =
                 &[$(key!($name $(/ $letter)? $(= $number)?),)*];
 
@@ -452,6 +455,59 @@ impl Field {
     /// Whether rtcstats 5.0 has a shorter key for it.
     pub(crate) fn has_short_key(self) -> bool {
         self.key() != self.as_str()
+    }
+
+    /// Whether it says, where it is no number, what an object is or which others belong to it. As a
+    /// rule such a member is as it was in the first report; see [`Stats::layout`](super::Stats::layout).
+    pub const fn is_descriptive(self) -> bool {
+        matches!(
+            self,
+            Self::Id
+                | Self::Type
+                | Self::Ssrc
+                | Self::Kind
+                | Self::MediaType
+                | Self::Rid
+                | Self::IsRemote
+                // Other objects
+                | Self::RemoteId
+                | Self::LocalId
+                | Self::CodecId
+                | Self::TrackId
+                | Self::TrackIdentifier
+                | Self::MediaSourceId
+                | Self::TransportId
+                | Self::SelectedCandidatePairId
+                | Self::LocalCandidateId
+                | Self::RemoteCandidateId
+                // Which pair
+                | Self::State
+                | Self::Nominated
+                | Self::Selected
+                | Self::GoogActiveConnection
+                // Candidates
+                | Self::CandidateType
+                | Self::Address
+                | Self::Ip
+                | Self::IpAddress
+                | Self::Port
+                | Self::Protocol
+                | Self::RelayProtocol
+                | Self::NetworkType
+                | Self::Url
+                // Codecs
+                | Self::MimeType
+                | Self::SdpFmtpLine
+                | Self::EncoderImplementation
+                | Self::DecoderImplementation
+                | Self::PowerEfficientEncoder
+                | Self::PowerEfficientDecoder
+                // Encryption
+                | Self::TlsVersion
+                | Self::DtlsRole
+                | Self::DtlsCipher
+                | Self::SrtpCipher
+        )
     }
 
     /// The number that stands for it in the deltas of rtcstats 5.0, if it has one.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Field;
-use crate::json::KeyWord;
+use crate::json::{KeyWord, quoted};
 
 /// A member name: a [`Field`], or one that the table does not know, numbered behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,15 @@ pub(crate) struct Name(u16);
 /// The names outside the table that one peer connection uses.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    texts: Vec<Box<str>>,
+    unknown: Vec<Unknown>,
     by_text: HashMap<Box<str>, Name, foldhash::fast::RandomState>,
+}
+
+#[derive(Debug)]
+struct Unknown {
+    text: Box<str>,
+    /// See [`quoted`].
+    quoted: Box<str>,
 }
 
 impl From<Field> for Name {
@@ -38,6 +45,11 @@ impl Name {
     /// The known member that it is, if it is one.
     pub(crate) fn field(self) -> Option<Field> {
         Field::ALL.get(usize::from(self.0)).copied()
+    }
+
+    /// See [`Field::is_descriptive`].
+    pub(crate) fn is_descriptive(self) -> bool {
+        self.field().is_some_and(Field::is_descriptive)
     }
 
     #[inline]
@@ -69,23 +81,24 @@ impl Names {
     /// The name as text.
     #[inline]
     pub(crate) fn text(&self, name: Name) -> &str {
-        let number = usize::from(name.0);
-        match Field::NAMES.get(number) {
+        match Field::NAMES.get(usize::from(name.0)) {
             Some(text) => text,
-            None => {
-                let index = number - Field::NAMES.len();
-                self.texts.get(index).map(AsRef::as_ref).unwrap_or_default()
-            }
+            None => self.unknown(name).map_or("", |unknown| &unknown.text),
         }
     }
 
-    /// The key that rtcstats 5.0 has for the name.
+    /// The name with quotes and colon, see [`quoted`].
     #[inline]
-    pub(crate) fn key(&self, name: Name) -> &str {
-        match Field::KEYS.get(usize::from(name.0)) {
-            Some(key) => key,
-            None => self.text(name),
+    pub(crate) fn quoted(&self, name: Name) -> &str {
+        match Field::QUOTED.get(usize::from(name.0)) {
+            Some(quoted) => quoted,
+            None => self.unknown(name).map_or("", |unknown| &unknown.quoted),
         }
+    }
+
+    fn unknown(&self, name: Name) -> Option<&Unknown> {
+        self.unknown
+            .get(usize::from(name.0).checked_sub(Field::ALL.len())?)
     }
 
     /// The name with this text, if it was met before.
@@ -100,11 +113,14 @@ impl Names {
         if let Some(name) = self.find(text) {
             return Some(name);
         }
-        if self.texts.len() >= limit {
+        if self.unknown.len() >= limit {
             return None;
         }
-        let name = Name(u16::try_from(Field::ALL.len() + self.texts.len()).ok()?);
-        self.texts.push(text.into());
+        let name = Name(u16::try_from(Field::ALL.len() + self.unknown.len()).ok()?);
+        self.unknown.push(Unknown {
+            text: text.into(),
+            quoted: quoted(text),
+        });
         self.by_text.insert(text.into(), name);
         Some(name)
     }

@@ -21,6 +21,8 @@ pub struct StatsObject<'a> {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) id: CompactString,
+    /// Whether the id is written without escapes.
+    pub(crate) has_plain_id: bool,
     pub(crate) form: Form,
     pub(crate) kind: Option<StatsKind>,
     /// Whether its timestamp is the one that all such objects share.
@@ -35,9 +37,9 @@ pub(crate) struct Slot {
     /// The slot that came next in the last report.
     pub(crate) follower: u32,
     /// The report (see [`Stats::reports`]) that brought the object.
-    pub(crate) since: u64,
+    pub(crate) since: u32,
     /// The last line that named it; a mark for the decoder.
-    pub(crate) seen: u64,
+    pub(crate) seen: u32,
     /// Counts the changes of `names`, those of earlier objects in the slot included.
     pub(crate) shape: u32,
 }
@@ -103,7 +105,23 @@ impl<'a> StatsObject<'a> {
     pub fn get_at(self, position: usize, field: Field) -> Option<Value<'a>> {
         let is_there = self.slot.names.get(position)?.is(field);
         let packed = self.slot.values.get(position)?;
-        is_there.then(|| self.stats.texts.value(*packed))
+        is_there.then(|| self.stats.texts.value(packed))
+    }
+
+    /// The number at a [position](StatsObject::position); `None` if something else is there, or
+    /// nothing.
+    #[inline]
+    pub fn number_at(self, position: usize) -> Option<f64> {
+        self.values().number_at(position)
+    }
+
+    /// The values by their [position](StatsObject::position), for those who read many.
+    #[inline]
+    pub fn values(self) -> Values<'a> {
+        Values {
+            stats: self.stats,
+            values: &self.slot.values,
+        }
     }
 
     /// Whether it is an object with members, as everything that a browser sends.
@@ -113,12 +131,7 @@ impl<'a> StatsObject<'a> {
 
     /// Whether the last report that was merged brought it.
     pub fn is_new(self) -> bool {
-        self.slot.since == self.stats.reports()
-    }
-
-    /// Whether this line named it, see [`Slot::seen`].
-    pub(crate) fn is_named_by(self, attempt: u64) -> bool {
-        self.slot.seen == attempt
+        self.slot.since == self.stats.reports() as u32
     }
 
     /// The value of a known member, if the object has it.
@@ -138,7 +151,7 @@ impl<'a> StatsObject<'a> {
         self.slot
             .values
             .get(position)
-            .map(|packed| self.stats.texts.value(*packed))
+            .map(|packed| self.stats.texts.value(packed))
     }
 
     /// The members by name, in the order in which the client sends them.
@@ -156,7 +169,7 @@ impl<'a> StatsObject<'a> {
                 .slot
                 .values
                 .first()
-                .map(|packed| self.stats.texts.value(*packed)),
+                .map(|packed| self.stats.texts.value(packed)),
             _ => None,
         }
     }
@@ -210,6 +223,21 @@ impl<'a> StatsObject<'a> {
     }
 }
 
+/// The values of an object, see [`StatsObject::values`].
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    stats: &'a Stats,
+    values: &'a [Packed],
+}
+
+impl Values<'_> {
+    /// As [`StatsObject::number_at`].
+    #[inline]
+    pub fn number_at(self, position: usize) -> Option<f64> {
+        self.stats.texts.number(*self.values.get(position)?)
+    }
+}
+
 /// Appends a member as JSON.
 pub(crate) fn write_value(value: Value<'_>, out: &mut String) {
     match value {
@@ -236,6 +264,6 @@ impl<'a> Iterator for Members<'a> {
         let name = slot.names.get(self.position)?;
         let value = slot.values.get(self.position)?;
         self.position += 1;
-        Some((stats.names.text(*name), stats.texts.value(*value)))
+        Some((stats.names.text(*name), stats.texts.value(value)))
     }
 }

@@ -6,9 +6,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::name::Names;
-use super::packed::{Packed, Texts};
+use super::packed::{Packed, Texts, make_room};
 use super::{Field, Form, Name, NewValue, Slot, StatsKind, StatsObject};
-use crate::json::{Value, write_text};
+use crate::json::{Value, is_plain, write_text};
 
 /// What `getStats()` of one peer connection returned last: stats id → object.
 ///
@@ -35,8 +35,10 @@ pub struct Stats {
     first: Option<u32>,
     reports: u64,
     arrangement: u64,
+    /// Counts the members that came or went, and those that describe an object and changed.
+    reshaped: u64,
     /// Counts the lines tried, the failed ones too.
-    pub(crate) attempts: u64,
+    pub(crate) attempts: u32,
 }
 
 impl Stats {
@@ -105,6 +107,18 @@ impl Stats {
         self.arrangement
     }
 
+    /// Another number each time the [arrangement](Stats::arrangement) or the
+    /// [shape](StatsObject::shape) of an object changes, or the value of a
+    /// [descriptive](Field::is_descriptive) member from or to anything but a number.
+    ///
+    /// As long as it stays, every object and every member is where it was, and texts that describe
+    /// objects say what they said.
+    #[inline]
+    pub fn layout(&self) -> u64 {
+        // Neither ever falls.
+        self.arrangement.wrapping_add(self.reshaped)
+    }
+
     /// The objects in JavaScript's property order.
     pub fn iter(&self) -> Objects<'_> {
         Objects {
@@ -169,15 +183,9 @@ impl Stats {
         }
     }
 
-    /// The key that rtcstats 5.0 has for a name.
     #[inline]
-    pub(crate) fn name_key(&self, name: Name) -> &str {
-        self.names.key(name)
-    }
-
-    #[inline]
-    pub(crate) fn name_text(&self, name: Name) -> &str {
-        self.names.text(name)
+    pub(crate) fn quoted_name(&self, name: Name) -> &str {
+        self.names.quoted(name)
     }
 
     pub(crate) fn intern(&mut self, text: &str, limit: usize) -> Option<Name> {
@@ -187,11 +195,23 @@ impl Stats {
     /// The value of the member at `position` of an object.
     pub(crate) fn value_at(&self, slot: u32, position: u16) -> Option<Value<'_>> {
         let packed = self.slot(slot)?.values.get(usize::from(position))?;
-        Some(self.value(*packed))
+        Some(self.value(packed))
     }
 
-    pub(crate) fn value(&self, packed: Packed) -> Value<'_> {
+    pub(crate) fn value<'a>(&'a self, packed: &'a Packed) -> Value<'a> {
         self.texts.value(packed)
+    }
+
+    /// Gives the next line a number of its own, which is never 0.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.attempts = self.attempts.checked_add(1).unwrap_or(1);
+    }
+
+    /// Makes room for so many more objects, and for so many texts in them.
+    pub(crate) fn reserve(&mut self, objects: usize, texts: usize) {
+        self.slots.reserve_exact(objects);
+        self.order.reserve_exact(objects);
+        self.texts.reserve(texts);
     }
 
     pub(crate) fn finish_report(&mut self) {
@@ -201,10 +221,11 @@ impl Stats {
     /// Adds an empty object behind the others (or among the array indices) and returns its slot.
     pub(crate) fn insert(&mut self, id: &str, form: Form) -> u32 {
         // `finish_report` counts it once it is merged.
-        let since = self.reports + 1;
+        let since = (self.reports + 1) as u32;
         self.arrangement += 1;
         let mut slot = Slot {
             id: id.into(),
+            has_plain_id: is_plain(id),
             form,
             kind: None,
             shares_timestamp: false,
@@ -226,6 +247,7 @@ impl Stats {
                 number
             }
             None => {
+                make_room(&mut self.slots);
                 self.slots.push(slot);
                 // Bounded by `Limits::objects`, far below.
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -243,7 +265,10 @@ impl Stats {
                 hasher.hash_one(id_of(*number))
             });
         match array_index(id) {
-            None => self.order.push(number),
+            None => {
+                make_room(&mut self.order);
+                self.order.push(number);
+            }
             Some(index) => {
                 let place = self.order.partition_point(|number| {
                     array_index(id_of(*number)).is_some_and(|other| other < index)
@@ -290,7 +315,7 @@ impl Stats {
             return;
         };
         for packed in slot.values.drain(..) {
-            self.texts.release(packed);
+            self.texts.release(&packed);
             self.values -= 1;
         }
         slot.names.clear();
@@ -310,6 +335,7 @@ impl Stats {
             texts: &mut self.texts,
             values: &mut self.values,
             arrangement: &mut self.arrangement,
+            reshaped: &mut self.reshaped,
         })
     }
 
@@ -394,7 +420,8 @@ impl Stats {
         if let Some(position) = slot.position(name) {
             slot.names.remove(position);
             slot.shape = slot.shape.wrapping_add(1);
-            self.texts.release(slot.values.remove(position));
+            self.reshaped += 1;
+            self.texts.release(&slot.values.remove(position));
             self.values -= 1;
             slot.predicted = 0;
         }
@@ -426,16 +453,27 @@ pub(crate) struct MembersMut<'a> {
     texts: &'a mut Texts,
     values: &'a mut usize,
     arrangement: &'a mut u64,
+    reshaped: &'a mut u64,
 }
 
 impl MembersMut<'_> {
     /// Overwrites the member at `position`.
     #[inline]
     pub(crate) fn replace(&mut self, position: usize, value: NewValue<'_>) {
-        if let Some(packed) = self.slot.values.get_mut(position)
-            // A type is a text, or of no kind already.
-            && !packed.replace_number(value)
-        {
+        match value {
+            // What is found out about texts stays as it is.
+            NewValue::Number(number) if self.replace_number(position, number) => {}
+            _ => self.replace_other(position, value),
+        }
+    }
+
+    fn replace_other(&mut self, position: usize, value: NewValue<'_>) {
+        if let Some(packed) = self.slot.values.get_mut(position) {
+            let name = self.slot.names.get(position);
+            if name.is_some_and(|name| name.is_descriptive()) {
+                let is_changed = !value.is(self.texts.value(packed));
+                *self.reshaped += u64::from(is_changed);
+            }
             self.texts.replace(packed, value);
             self.update_kind(position, value);
         }
@@ -449,20 +487,20 @@ impl MembersMut<'_> {
     /// The value of the member at `position`.
     pub(crate) fn value(&self, position: usize) -> Option<Value<'_>> {
         let packed = self.slot.values.get(position)?;
-        Some(self.texts.value(*packed))
+        Some(self.texts.value(packed))
     }
 
-    /// Puts a number in the place of a number; `false` if one of the two is none.
+    /// Puts a number in the place of a number; `false` if there is none.
     #[inline]
-    pub(crate) fn replace_number(&mut self, position: usize, value: NewValue<'_>) -> bool {
+    pub(crate) fn replace_number(&mut self, position: usize, number: f64) -> bool {
         let packed = self.slot.values.get_mut(position);
-        packed.is_some_and(|packed| packed.replace_number(value))
+        packed.is_some_and(|packed| packed.replace_number(number))
     }
 
     /// Makes the member at `position` the shared timestamp.
     fn share(&mut self, position: usize) {
         if let Some(packed) = self.slot.values.get_mut(position) {
-            self.texts.release(*packed);
+            self.texts.release(packed);
             *packed = Packed::SHARED;
             self.slot.shares_timestamp = true;
         }
@@ -494,6 +532,7 @@ impl MembersMut<'_> {
         let place = place.min(self.slot.names.len());
         self.slot.names.insert(place, name);
         self.slot.shape = self.slot.shape.wrapping_add(1);
+        *self.reshaped += 1;
         self.slot.present |= name.mark();
         self.slot.values.insert(place, self.texts.pack(value));
         *self.values += 1;
@@ -601,6 +640,43 @@ mod tests {
     }
 
     #[test]
+    fn what_describes_an_object_changes_the_layout_only_if_it_changes() {
+        let mut stats = Stats::default();
+        let slot = stats.insert("a", Form::Object);
+        let mut changes = |field: Field, values: &[NewValue<'_>]| {
+            let set = |value: &NewValue<'_>| {
+                let layout = stats.layout();
+                stats.set(slot, field.into(), *value);
+                stats.layout() != layout
+            };
+            values.iter().map(set).collect::<Vec<_>>()
+        };
+        let values = [
+            NewValue::Text("x"),
+            NewValue::Text("x"),
+            NewValue::Text("y"),
+            NewValue::Number(1.0),
+            NewValue::Number(2.0),
+            NewValue::Null,
+            NewValue::Null,
+            NewValue::Bool(true),
+            NewValue::Bool(false),
+            NewValue::Nested("[1]"),
+            NewValue::Nested("[1]"),
+        ];
+        assert_eq!(
+            changes(Field::Kind, &values),
+            [
+                true, false, true, true, false, true, false, true, true, true, false
+            ]
+        );
+        // It comes, and that is all.
+        let mut once = [false; 11];
+        once[0] = true;
+        assert_eq!(changes(Field::GoogTimingFrameInfo, &values), once);
+    }
+
+    #[test]
     fn what_moves_changes_the_arrangement_or_the_shape() {
         let mut stats = Stats::default();
         let slot = stats.insert("a", Form::Object);
@@ -608,19 +684,32 @@ mod tests {
         stats.set(slot, Field::Ssrc.into(), NewValue::Number(1.0));
         let object = stats.get("a").unwrap();
         let (position, shape) = (object.position(Field::Ssrc).unwrap(), object.shape());
-        let arrangement = stats.arrangement();
+        let (arrangement, layout) = (stats.arrangement(), stats.layout());
         stats.set(slot, Field::Ssrc.into(), NewValue::Number(2.0));
         let object = stats.at(slot).unwrap();
         assert_eq!((object.shape(), stats.arrangement()), (shape, arrangement));
+        assert_eq!(stats.layout(), layout);
         let value = object.get_at(position, Field::Ssrc);
         assert_eq!(value, Some(Value::Number(2.0)));
+        assert_eq!(object.number_at(position), Some(2.0));
         assert_eq!(object.get_at(position, Field::Type), None);
+        assert_eq!(object.number_at(position - 1), None);
+        assert_eq!(object.number_at(position + 1), None);
         stats.set(slot, Field::Kind.into(), NewValue::Text("audio"));
         assert_ne!(stats.at(slot).unwrap().shape(), shape);
+        assert_ne!(stats.layout(), layout);
+        let layout = stats.layout();
+        stats.unset(slot, Field::Kind.into());
+        assert_ne!(stats.layout(), layout);
+        let layout = stats.layout();
         stats.set(slot, Field::Type.into(), NewValue::Text("codec"));
-        assert_eq!(stats.arrangement(), arrangement);
+        assert_eq!((stats.arrangement(), stats.layout()), (arrangement, layout));
         stats.set(slot, Field::Type.into(), NewValue::Text("transport"));
         assert_ne!(stats.arrangement(), arrangement);
+        assert_ne!(stats.layout(), layout);
+        let layout = stats.layout();
+        stats.set(slot, Field::PacketsLost.into(), NewValue::Number(2.0));
+        assert_ne!(stats.layout(), layout);
         let arrangement = stats.arrangement();
         stats.retain(|_| false);
         assert_ne!(stats.arrangement(), arrangement);

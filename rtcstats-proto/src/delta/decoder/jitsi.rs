@@ -7,7 +7,7 @@ use crate::delta::scan::{
     Content, NO_POSITION, ScannedMember, ScannedObject, ScannedValue, Target,
 };
 use crate::json::Value;
-use crate::stats::{Field, Form, NewValue, Stats};
+use crate::stats::{Field, Form, MembersMut, NewValue, Stats};
 
 impl Merge<'_> {
     /// Takes the first report of a connection, as it is.
@@ -75,7 +75,7 @@ impl Merge<'_> {
             let is_truthy = stats
                 .slot(slot)
                 .and_then(|slot| slot.values.first())
-                .is_some_and(|value| stats.value(*value).is_truthy());
+                .is_some_and(|value| stats.value(value).is_truthy());
             if !is_truthy {
                 stats.clear(slot);
                 if let Some(slot) = stats.slot_mut(slot) {
@@ -103,13 +103,26 @@ impl Merge<'_> {
         let Some(mut object) = stats.members_mut(slot) else {
             return;
         };
+        if let [member] = members
+            && self.renews_timestamp(member, &mut object)
+        {
+            return;
+        }
         let mut timestamp = Timestamp::Missing;
         // New members go where the client has them, so that the next report is as expected.
         let mut place = 0;
         let mut has_new = false;
         for member in members {
             let mut value = member.value;
-            if member.name.is(Field::Timestamp) {
+            if !member.name.is(Field::Timestamp) {
+                if let ScannedValue::Number(number) = value
+                    && !has_new
+                    && object.replace_number(usize::from(member.position), number)
+                {
+                    place = usize::from(member.position) + 1;
+                    continue;
+                }
+            } else {
                 timestamp = match self.scan.timestamp {
                     _ if !value.is_zero() && !value.is_truthy() => Timestamp::Missing,
                     None if value.is_zero() => Timestamp::Undefined,
@@ -144,6 +157,20 @@ impl Merge<'_> {
         }
     }
 
+    /// Most objects have changed in nothing but their timestamp, to that of the report: whether this is
+    /// one, which is then done.
+    #[inline]
+    fn renews_timestamp(&self, member: &ScannedMember, object: &mut MembersMut<'_>) -> bool {
+        match self.scan.timestamp {
+            Some(ScannedValue::Number(timestamp)) => {
+                member.name.is(Field::Timestamp)
+                    && member.value.is_zero()
+                    && object.replace_number(usize::from(member.position), timestamp)
+            }
+            _ => false,
+        }
+    }
+
     /// A zero timestamp stands for that of the report.
     fn set_report_timestamp(&self, stats: &mut Stats, slot: u32) {
         match self.scan.timestamp {
@@ -162,7 +189,7 @@ impl Merge<'_> {
         let own = known
             .position(Field::Timestamp.into())
             .and_then(|position| known.values.get(position));
-        let own = own.map(|value| stats.value(*value));
+        let own = own.map(|value| stats.value(value));
         let kept = milliseconds(own);
         if own != Some(Value::Number(kept)) {
             stats.set(slot, Field::Timestamp.into(), NewValue::Number(kept));

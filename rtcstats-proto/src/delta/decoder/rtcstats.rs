@@ -75,7 +75,7 @@ impl<'a> Merge<'a> {
             }
             Content::Scalar(value) if !is_scalar || !value.is_truthy() => {
                 // As if the report had it not.
-                let earlier = stats.attempts - 1;
+                let earlier = stats.attempts.wrapping_sub(1);
                 if let Some(slot) = stats.slot_mut(slot) {
                     slot.seen = earlier;
                 }
@@ -153,7 +153,7 @@ impl<'a> Merge<'a> {
     ) {
         if let ScannedValue::Number(number) = member.value
             && !member.name.is(Field::Type)
-            && object.replace_number(position, NewValue::Number(number))
+            && object.replace_number(position, number)
         {
             return;
         }

@@ -14,7 +14,6 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    #[inline]
     pub(super) fn add(&mut self, position: usize) {
         self.members |= bit(position);
         if position < usize::from(NO_POSITION) {
@@ -22,14 +21,60 @@ impl Seen {
             self.next = self.next.max(position + 1);
         }
     }
+
+    /// Adds members that came as predicted, in one go.
+    pub(super) fn add_predicted(&mut self, predicted: u128, next: usize) {
+        self.members |= predicted & bits_from(self.next) & !bits_from(next);
+        self.next = next;
+    }
+}
+
+/// Members that may come next, in their order: those of the last delta.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Predicted {
+    /// Those of 64, the first of which is `start`.
+    word: u64,
+    start: usize,
+    /// Those of the 64 behind them.
+    rest: u64,
+}
+
+impl Predicted {
+    /// Those from a position on.
+    #[inline]
+    pub(super) fn new(members: u128, from: usize) -> Self {
+        let members = members & bits_from(from);
+        Self {
+            word: members as u64,
+            start: 0,
+            rest: (members >> 64) as u64,
+        }
+    }
+
+    /// The position of the next one; behind the last, one where none is.
+    #[inline]
+    pub(super) fn first(&mut self) -> usize {
+        if self.word == 0 {
+            (self.word, self.rest) = (self.rest, 0);
+            self.start += 64;
+        }
+        self.start + self.word.trailing_zeros() as usize
+    }
+
+    /// Goes on behind the next one.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.word &= self.word.wrapping_sub(1);
+    }
 }
 
 /// The member at the cursor, if it is one of the next ones; consumes its key.
+#[inline(never)]
 pub(super) fn look_ahead<S: Spelling>(
     reader: &mut Reader<'_>,
     stats: &Stats,
     names: &[Name],
-    mut predicted: u128,
+    mut predicted: Predicted,
     next: usize,
 ) -> Option<usize> {
     /// Members that change now and then are missing among the next few.
@@ -41,19 +86,16 @@ pub(super) fn look_ahead<S: Spelling>(
         return Some(next + position);
     }
     for _ in 0..TRIES {
-        if predicted == 0 {
-            break;
-        }
-        let position = predicted.trailing_zeros() as usize;
+        let position = predicted.first();
         if is_next::<S>(reader, stats, names, position) {
             return Some(position);
         }
-        predicted &= predicted - 1;
+        predicted.advance();
     }
     (next..next + NEAR).find(|position| is_next::<S>(reader, stats, names, *position))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn is_next<S: Spelling>(
     reader: &mut Reader<'_>,
     stats: &Stats,
@@ -79,7 +121,7 @@ pub(super) fn guess_object(
     for _ in 0..TRIES {
         let number = stats.follower(candidate)?;
         let slot = stats.slot(number)?;
-        if slot.form != Form::Vacant && reader.take_key(&slot.id) {
+        if slot.has_plain_id && slot.form != Form::Vacant && reader.take_plain_key(&slot.id) {
             return Some(number);
         }
         candidate = Some(number);

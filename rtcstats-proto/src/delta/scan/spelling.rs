@@ -37,9 +37,9 @@ impl Spelling for Full {
     const JOINS_REPEATED: bool = false;
     const TIMESTAMP: &'static str = Field::Timestamp.as_str();
 
-    #[inline]
+    #[inline(always)]
     fn take_key(reader: &mut Reader<'_>, stats: &Stats, name: Name) -> bool {
-        reader.take_key(stats.name_text(name))
+        reader.take_key(stats.quoted_name(name))
     }
 
     #[inline]
@@ -56,35 +56,6 @@ impl Spelling for Full {
     }
 }
 
-/// As [`Full`], every member once.
-#[derive(Debug)]
-pub(in crate::delta) struct Joined;
-
-impl Spelling for Joined {
-    const IS_NUMBERED: bool = false;
-    const JOINS_REPEATED: bool = true;
-    const TIMESTAMP: &'static str = Full::TIMESTAMP;
-
-    #[inline]
-    fn take_key(reader: &mut Reader<'_>, stats: &Stats, name: Name) -> bool {
-        Full::take_key(reader, stats, name)
-    }
-
-    #[inline]
-    fn take_one_of(_: &mut Reader<'_>, _: &[Name]) -> Option<usize> {
-        None
-    }
-
-    fn intern(stats: &mut Stats, key: &str, limit: usize) -> Option<Name> {
-        Full::intern(stats, key, limit)
-    }
-
-    fn is_short(_: &str, _: Name) -> bool {
-        // The later value counts, as if the key were the better one.
-        true
-    }
-}
-
 /// The numbers of rtcstats 5.0 for known members, `t` for timestamps; full names are understood too.
 #[derive(Debug)]
 pub(in crate::delta) struct Numbered;
@@ -98,7 +69,13 @@ impl Spelling for Numbered {
     fn take_key(reader: &mut Reader<'_>, stats: &Stats, name: Name) -> bool {
         match name.key_word() {
             Some(word) if !word.is_long() => reader.take_key_word(word),
-            _ => take_long_key(reader, stats, name),
+            _ => match take_long_key(*reader, stats, name) {
+                Some(behind) => {
+                    *reader = behind;
+                    true
+                }
+                None => false,
+            },
         }
     }
 
@@ -107,7 +84,7 @@ impl Spelling for Numbered {
         let (number, length) = reader.number_key()?;
         let name = Name::from(Field::from_number(number)?);
         let position = names.iter().position(|own| *own == name)?;
-        reader.skip(length);
+        reader.advance(length);
         Some(position)
     }
 
@@ -124,8 +101,8 @@ impl Spelling for Numbered {
     }
 }
 
-/// The key of a member without a number.
+/// The key of a member without a number, by value so that the reader can be kept in registers.
 #[inline(never)]
-fn take_long_key(reader: &mut Reader<'_>, stats: &Stats, name: Name) -> bool {
-    reader.take_key(stats.name_key(name))
+fn take_long_key<'a>(mut reader: Reader<'a>, stats: &Stats, name: Name) -> Option<Reader<'a>> {
+    reader.take_key(stats.quoted_name(name)).then_some(reader)
 }
