@@ -111,13 +111,6 @@ pub(crate) fn is_identical(one: Option<&Json>, other: Option<&Json>) -> bool {
     }
 }
 
-/// JavaScript's `value || 0`, as a number.
-pub(crate) fn number_or_zero(value: Option<Value<'_>>) -> f64 {
-    value
-        .filter(|value| value.is_truthy())
-        .map_or(0.0, Value::to_number)
-}
-
 /// What a NaN is replaced with: nothing.
 pub(crate) fn nan_to_zero(number: f64) -> f64 {
     if number.is_nan() { 0.0 } else { number }
@@ -138,14 +131,23 @@ pub(crate) fn key(value: Option<&Json>) -> Cow<'_, str> {
 }
 
 /// The member of a stats object as a property key.
+#[inline]
 pub(crate) fn key_of(value: Option<Value<'_>>) -> Cow<'_, str> {
     match value {
         None => Cow::Borrowed("undefined"),
-        Some(Value::Null) => Cow::Borrowed("null"),
-        Some(Value::Bool(value)) => Cow::Borrowed(if value { "true" } else { "false" }),
         Some(Value::Text(text)) => Cow::Borrowed(text),
-        Some(Value::Nested(raw)) => raw.to_key(),
-        Some(Value::Number(number)) => {
+        Some(other) => converted_key(other),
+    }
+}
+
+#[cold]
+fn converted_key(value: Value<'_>) -> Cow<'_, str> {
+    match value {
+        Value::Null => Cow::Borrowed("null"),
+        Value::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Nested(raw) => raw.to_key(),
+        Value::Number(number) => {
             let mut key = String::new();
             write_number(number, &mut key);
             Cow::Owned(key)
@@ -166,7 +168,16 @@ pub(crate) fn array_index(key: &str) -> Option<u32> {
 
 /// JavaScript's `one < other` between two members of stats objects: texts by their characters,
 /// everything else as numbers.
+#[inline]
 pub(crate) fn is_less(one: Value<'_>, other: Value<'_>) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one < other,
+        _ => is_less_converted(one, other),
+    }
+}
+
+#[cold]
+fn is_less_converted(one: Value<'_>, other: Value<'_>) -> bool {
     match (one, other) {
         (Value::Text(one), Value::Text(other)) => one.encode_utf16().lt(other.encode_utf16()),
         _ => one.to_number() < other.to_number(),

@@ -64,6 +64,7 @@ mod tenant;
 #[cfg(test)]
 mod testing;
 mod track;
+mod track_reports;
 mod tracks;
 mod video;
 

@@ -38,6 +38,8 @@ mod javascript;
 pub mod jitsi;
 pub mod legacy;
 mod limits;
+mod place;
+mod room;
 pub mod rtcstats;
 mod sets;
 mod statistics;

@@ -40,8 +40,8 @@ pub struct Limits {
     pub pings: usize,
     /// Members of the identity's `deploymentInfo`. Default 64: deployments have eight.
     pub deployment_members: usize,
-    /// Runs of equal samples kept for a rounded mean; beyond them the mean is of the running sum,
-    /// which may round the other way (0.01). Default 16,384: about 200 KiB, 45 hours of reports ten
+    /// Runs of at most 255 equal samples kept for a rounded mean; beyond them the mean is of the running sum,
+    /// which may round the other way (0.01). Default 16,384: up to 200 KiB, 45 hours of reports ten
     /// seconds apart.
     pub mean_runs: usize,
     /// Ids of stats objects whose reports are counted, over all connections. Default 65,536: a call of

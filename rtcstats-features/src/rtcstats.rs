@@ -69,7 +69,6 @@ mod location;
 mod negotiation;
 mod page;
 mod peer_connection;
-mod place;
 mod quota;
 mod report_counts;
 mod reports;

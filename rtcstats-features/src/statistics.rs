@@ -17,6 +17,22 @@ pub(crate) fn round2(number: f64) -> f64 {
     })
 }
 
+/// `number.floor()`, which is a call where the processor need not have it.
+#[inline]
+pub(crate) fn floor(number: f64) -> f64 {
+    const EXACT: f64 = (1_u64 << 52) as f64;
+    if number.is_nan() || number.abs() >= EXACT {
+        return number;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    let truncated = number as i64 as f64;
+    if truncated > number {
+        truncated - 1.0
+    } else {
+        truncated
+    }
+}
+
 fn shifted(number: f64, exponent: &str) -> Option<f64> {
     let mut text = String::new();
     write_number(number, &mut text);
@@ -38,36 +54,44 @@ pub(crate) fn percent(part: f64, whole: f64) -> Option<f64> {
 /// Beyond a number of such runs only the sum is.
 #[derive(Debug, Default)]
 pub(crate) struct Mean {
-    values: Vec<f64>,
-    /// How often each value came in a row.
-    lengths: Vec<u32>,
+    runs: Runs,
     count: u64,
     sum: f64,
-    is_capped: bool,
+}
+
+/// Samples in their order, equal ones in a row as one.
+#[derive(Debug)]
+enum Runs {
+    /// Few different values, as frame rates are: in two bytes each the number of the value and the
+    /// length.
+    Numbered {
+        values: Vec<f64>,
+        runs: Vec<[u8; 2]>,
+    },
+    Plain {
+        values: Vec<f64>,
+        lengths: Vec<u32>,
+    },
+    /// There were too many.
+    Dropped,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self::Numbered {
+            values: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
 }
 
 impl Mean {
     pub(crate) fn add(&mut self, sample: f64, max_runs: usize) {
         self.count += 1;
         self.sum += sample;
-        if self.is_capped {
-            return;
+        if !self.runs.lengthen(sample) {
+            self.runs.add(sample, max_runs);
         }
-        if let (Some(value), Some(length)) = (self.values.last(), self.lengths.last_mut())
-            && value.to_bits() == sample.to_bits()
-            && *length < u32::MAX
-        {
-            *length += 1;
-            return;
-        }
-        if self.values.len() >= max_runs {
-            self.is_capped = true;
-            self.values = Vec::new();
-            self.lengths = Vec::new();
-            return;
-        }
-        self.values.push(sample);
-        self.lengths.push(1);
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -76,7 +100,7 @@ impl Mean {
 
     /// Whether there were too many samples to be exact.
     pub(crate) fn is_capped(&self) -> bool {
-        self.is_capped
+        matches!(self.runs, Runs::Dropped)
     }
 
     /// 0 without samples.
@@ -85,17 +109,97 @@ impl Mean {
             return 0.0;
         }
         let count = self.count as f64;
-        if self.is_capped {
-            return self.sum / count;
-        }
         let mut mean = 0.0;
-        for (value, length) in self.values.iter().zip(&self.lengths) {
+        let mut add = |value: f64, length: u32| {
             let share = value / count;
-            for _ in 0..*length {
-                mean += share;
+            (0..length).for_each(|_| mean += share);
+        };
+        match &self.runs {
+            Runs::Numbered { values, runs } => {
+                for [number, length] in runs {
+                    let value = values.get(usize::from(*number)).copied();
+                    add(value.unwrap_or_default(), u32::from(*length));
+                }
             }
+            Runs::Plain { values, lengths } => {
+                let runs = values.iter().zip(lengths);
+                runs.for_each(|(value, length)| add(*value, *length));
+            }
+            Runs::Dropped => return self.sum / count,
         }
         mean
+    }
+}
+
+impl Runs {
+    /// Adds a sample to the last run, if it is one of it.
+    #[inline]
+    fn lengthen(&mut self, sample: f64) -> bool {
+        match self {
+            Self::Numbered { values, runs } => {
+                let Some([number, length]) = runs.last_mut() else {
+                    return false;
+                };
+                let last = values.get(usize::from(*number));
+                let is_same = last.is_some_and(|last| last.to_bits() == sample.to_bits());
+                let fits = is_same && *length < u8::MAX;
+                *length += u8::from(fits);
+                fits
+            }
+            Self::Plain { values, lengths } => {
+                let (Some(last), Some(length)) = (values.last(), lengths.last_mut()) else {
+                    return false;
+                };
+                let fits = last.to_bits() == sample.to_bits() && *length < u32::MAX;
+                *length += u32::from(fits);
+                fits
+            }
+            Self::Dropped => true,
+        }
+    }
+
+    /// Adds a run.
+    fn add(&mut self, sample: f64, max_runs: usize) {
+        if self.len() >= max_runs {
+            *self = Self::Dropped;
+            return;
+        }
+        if let Self::Numbered { values, runs } = self {
+            let known = values
+                .iter()
+                .position(|value| value.to_bits() == sample.to_bits());
+            if let Ok(number) = u8::try_from(known.unwrap_or(values.len())) {
+                if known.is_none() {
+                    values.push(sample);
+                }
+                runs.push([number, 1]);
+                return;
+            }
+            *self = Self::plain(values, runs);
+        }
+        if let Self::Plain { values, lengths } = self {
+            values.push(sample);
+            lengths.push(1);
+        }
+    }
+
+    fn plain(values: &[f64], runs: &[[u8; 2]]) -> Self {
+        let value = |number: u8| values.get(usize::from(number)).copied();
+        Self::Plain {
+            values: runs
+                .iter()
+                .filter_map(|[number, _]| value(*number))
+                .collect(),
+            lengths: runs.iter().map(|[_, length]| u32::from(*length)).collect(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbered { runs, .. } => runs.len(),
+            Self::Plain { values, .. } => values.len(),
+            Self::Dropped => 0,
+        }
     }
 }
 
@@ -105,7 +209,7 @@ pub(crate) enum Variance {
     Exact {
         count: u32,
         sum: i64,
-        squares: i128,
+        squares: Wide,
     },
     /// Welford's recurrence: `squares` are those of the distances from the mean.
     Running {
@@ -115,30 +219,46 @@ pub(crate) enum Variance {
     },
 }
 
+/// A large integer in two halves: there are as many as tracks, and halves align better.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wide {
+    upper: i64,
+    lower: u64,
+}
+
 impl Default for Variance {
     fn default() -> Self {
         Self::Exact {
             count: 0,
             sum: 0,
-            squares: 0,
+            squares: Wide::default(),
         }
     }
 }
 
 impl Variance {
+    #[inline]
     pub(crate) fn add(&mut self, sample: f64) {
         if let Self::Exact {
             count,
             sum,
             squares,
-        } = *self
+        } = self
         {
-            if let Some(exact) = Self::exact(count, sum, squares, sample) {
+            if sample == 0.0 && *count < u32::MAX {
+                *count += 1;
+                return;
+            }
+            if let Some(exact) = Self::exact(*count, *sum, *squares, sample) {
                 *self = exact;
                 return;
             }
-            *self = Self::running(count, sum, squares);
+            *self = Self::running(*count, *sum, squares.get());
         }
+        self.add_to_running(sample);
+    }
+
+    fn add_to_running(&mut self, sample: f64) {
         if let Self::Running {
             count,
             mean,
@@ -152,18 +272,19 @@ impl Variance {
         }
     }
 
-    fn exact(count: u32, sum: i64, squares: i128, sample: f64) -> Option<Self> {
-        const LIMIT: f64 = (1_u64 << 53) as f64;
-        if sample.fract() != 0.0 || sample.abs() > LIMIT {
+    #[inline]
+    fn exact(count: u32, sum: i64, squares: Wide, sample: f64) -> Option<Self> {
+        const LIMIT: i64 = 1 << 53;
+        #[expect(clippy::cast_possible_truncation, reason = "checked")]
+        let integer = sample as i64;
+        if integer as f64 != sample || !(-LIMIT..=LIMIT).contains(&integer) {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "checked")]
-        let sample = sample as i64;
-        let square = i128::from(sample) * i128::from(sample);
+        let square = i128::from(integer) * i128::from(integer);
         Some(Self::Exact {
             count: count.checked_add(1)?,
-            sum: sum.checked_add(sample)?,
-            squares: squares.checked_add(square)?,
+            sum: sum.checked_add(integer)?,
+            squares: Wide::of(squares.get().checked_add(square)?),
         })
     }
 
@@ -187,6 +308,7 @@ impl Variance {
                 sum,
                 squares,
             } => {
+                let squares = squares.get();
                 let (count_f64, wide_sum) = (f64::from(count), i128::from(sum));
                 let dividend = i128::from(count)
                     .checked_mul(squares)
@@ -199,6 +321,26 @@ impl Variance {
             }
             Self::Running { count, squares, .. } => squares / count,
         }
+    }
+}
+
+impl Wide {
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the halves"
+    )]
+    fn of(number: i128) -> Self {
+        Self {
+            upper: (number >> 64) as i64,
+            lower: number as u64,
+        }
+    }
+
+    #[inline]
+    fn get(self) -> i128 {
+        i128::from(self.upper) << 64 | i128::from(self.lower)
     }
 }
 
@@ -226,6 +368,17 @@ mod tests {
         for number in [1e-7, -9e-7, 1e21, 1e20, f64::NAN, f64::INFINITY] {
             assert!(round2(number).is_nan(), "{number}");
         }
+    }
+
+    #[test]
+    fn floor_is_that_of_the_standard_library() {
+        for number in [
+            0.0, 0.5, 1.0, -0.5, -1.0, -1.5, 1e15, -1e15, 4.5e15, 1e300, -1e300,
+        ] {
+            assert_eq!(floor(number), number.floor(), "{number}");
+        }
+        assert!(floor(f64::NAN).is_nan());
+        assert_eq!(floor(f64::INFINITY), f64::INFINITY);
     }
 
     #[test]
@@ -314,6 +467,19 @@ mod tests {
             prop_assert_eq!(mean_of(&samples, 1_000).value().to_bits(), naive_mean(&samples).to_bits());
             let running = mean_of(&samples, 3).value();
             prop_assert!((running - naive_mean(&samples)).abs() <= 1e-9 * running);
+        }
+
+        #[test]
+        fn means_of_many_different_values_and_long_runs_are_exact(
+            lengths in prop::collection::vec(prop_oneof![Just(1_usize), 250..600_usize], 1..600),
+        ) {
+            let runs = lengths.iter().enumerate();
+            let samples: Vec<f64> = runs
+                .flat_map(|(number, length)| vec![number as f64 / 7.0; *length])
+                .collect();
+            let mean = mean_of(&samples, 10_000);
+            prop_assert!(!mean.is_capped());
+            prop_assert_eq!(mean.value().to_bits(), naive_mean(&samples).to_bits());
         }
 
         #[test]

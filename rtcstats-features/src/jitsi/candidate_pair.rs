@@ -6,89 +6,261 @@ use serde_json::Value as Json;
 
 use super::budget::Budget;
 use super::{CandidatePairData, StatsFormat};
-use crate::javascript::{is_same, json_of, key_of};
+use crate::javascript::{is_same, json_of};
+use crate::place::{Link, Place};
+use crate::room::fill;
+use crate::statistics::Mean;
 
-/// The round-trip time that an object tells, in whatever unit it has.
-pub(super) fn round_trip_time(
-    object: StatsObject<'_>,
-    stats: &Stats,
-    format: StatsFormat,
-) -> Option<f64> {
-    let time = match (object.kind()?, format) {
-        (StatsKind::RemoteInboundRtp, StatsFormat::Firefox) => object.get(Field::RoundTripTime),
-        (_, StatsFormat::Firefox) => None,
-        (StatsKind::Transport, _) => selection(object)
-            .and_then(|id| referred(stats, Some(id)))
-            .filter(|pair| pair.is_truthy())?
-            .get(Field::CurrentRoundTripTime),
-        (StatsKind::GoogCandidatePair, _)
-            if object.get(Field::GoogActiveConnection) == Some(Value::Text("true")) =>
-        {
-            object.get(Field::GoogRtt)
-        }
-        _ => None,
-    }?;
-    let time = if time.is_truthy() {
-        time.to_number()
-    } else {
-        0.0
-    };
-    (time != 0.0 && !time.is_nan()).then_some(time)
+/// What reports say of the selected pair of a connection.
+#[derive(Default)]
+pub(super) struct PairHistory {
+    /// The objects that tell it, in the order of the report.
+    sources: Vec<PairSource>,
+    /// Of the pair that was selected last.
+    pub(super) data: Option<Box<CandidatePairData>>,
+    /// In whatever unit the objects have.
+    pub(super) round_trip_times: Mean,
 }
 
-/// A pair that is selected.
-pub(super) struct SelectedPair<'a> {
-    /// None where the id leads nowhere.
-    pair: Option<StatsObject<'a>>,
-    /// Whether the object was looked at already: then it knows its id.
-    is_visited: bool,
+/// An object that tells round-trip times or which pair is selected.
+struct PairSource {
+    slot: u32,
+    what: What,
 }
 
-/// The pair that an object selects.
-pub(super) fn selected_pair<'a>(
-    object: StatsObject<'a>,
-    stats: &'a Stats,
-    format: StatsFormat,
-) -> Option<SelectedPair<'a>> {
-    match (object.kind()?, format) {
-        (StatsKind::CandidatePair, StatsFormat::Firefox) => {
-            let is_selected = object.get(Field::Selected).is_some_and(Value::is_truthy);
-            is_selected.then_some(SelectedPair {
-                pair: Some(object),
-                is_visited: true,
-            })
+enum What {
+    Selection(Selection),
+    /// `googCandidatePair` of Chrome's first statistics.
+    GoogPair {
+        is_active: Place,
+        round_trip_time: Place,
+    },
+    /// `remote-inbound-rtp` in Firefox.
+    FirefoxRemote {
+        round_trip_time: Place,
+    },
+}
+
+/// A transport that names its pair, or in Firefox a pair that is marked.
+struct Selection {
+    is_transport: bool,
+    selected: Place,
+    pair: Link<4>,
+    local: Link<5>,
+    remote: Link<5>,
+    /// The ports that were described, if all else is as it was described.
+    described: Option<[Option<f64>; 2]>,
+}
+
+impl PairHistory {
+    /// Finds the objects to look at, where the layout of the stats is a new one.
+    pub(super) fn arrange(&mut self, stats: &Stats, format: StatsFormat) {
+        let objects = stats.iter().filter(|object| object.is_object());
+        fill(
+            &mut self.sources,
+            objects.filter_map(|object| PairSource::of(object, format)),
+        );
+    }
+
+    /// Takes a report.
+    pub(super) fn take(&mut self, stats: &Stats, budget: &mut Budget<'_>) {
+        let mut is_described_anew = false;
+        for source in &mut self.sources {
+            let Some(object) = stats.at(source.slot) else {
+                continue;
+            };
+            let time = match &mut source.what {
+                What::GoogPair {
+                    is_active,
+                    round_trip_time,
+                } => {
+                    let is_active = is_active.get(object) == Some(Value::Text("true"));
+                    let time = round_trip_time.truthy_number(object);
+                    time.filter(|_| is_active)
+                }
+                What::FirefoxRemote { round_trip_time } => round_trip_time.truthy_number(object),
+                What::Selection(selection) => {
+                    if !selection.is_made(object) {
+                        continue;
+                    }
+                    let pair = selection
+                        .pair
+                        .follow(selection.selected, Some(object), stats);
+                    if !selection.pair.is_fixed() {
+                        selection.forget_candidates();
+                    }
+                    // The last one of a report stays.
+                    if is_described_anew || selection.is_outdated(stats) {
+                        is_described_anew = true;
+                        let data = self.data.get_or_insert_default();
+                        // A pair knows its id once it was looked at.
+                        let knows_id = pair
+                            .is_some_and(|pair| !pair.is_new() || is_before(pair, object, stats));
+                        selection.describe(pair, knows_id, stats, data, budget);
+                    }
+                    selection.round_trip_time(pair)
+                }
+            };
+            if let Some(time) = time.filter(|time| *time != 0.0 && !time.is_nan()) {
+                self.round_trip_times.add(time, budget.limits.mean_runs);
+            }
         }
-        (_, StatsFormat::Firefox) => None,
-        (StatsKind::Transport, _) => {
-            let pair = referred(stats, Some(selection(object)?));
-            let is_visited =
-                pair.is_some_and(|pair| !pair.is_new() || is_before(pair, object, stats));
-            Some(SelectedPair { pair, is_visited })
-        }
-        _ => None,
     }
 }
 
-fn selection(transport: StatsObject<'_>) -> Option<Value<'_>> {
-    transport
-        .get(Field::SelectedCandidatePairId)
-        .filter(|id| id.is_truthy())
+impl PairSource {
+    fn of(object: StatsObject<'_>, format: StatsFormat) -> Option<Self> {
+        let place = |field| Place::of(field, object);
+        let what = match (object.kind()?, format) {
+            (StatsKind::CandidatePair, StatsFormat::Firefox) => {
+                let selection = Selection::of_firefox(object);
+                let is_known = selection.selected.number(object).is_none();
+                if is_known && !selection.is_made(object) {
+                    return None;
+                }
+                What::Selection(selection)
+            }
+            (StatsKind::RemoteInboundRtp, StatsFormat::Firefox) => What::FirefoxRemote {
+                round_trip_time: place(Field::RoundTripTime),
+            },
+            (_, StatsFormat::Firefox) => return None,
+            (StatsKind::Transport, _) => What::Selection(Selection::of_transport(object)),
+            (StatsKind::GoogCandidatePair, _) => What::GoogPair {
+                is_active: place(Field::GoogActiveConnection),
+                round_trip_time: place(Field::GoogRtt),
+            },
+            _ => return None,
+        };
+        let slot = object.slot();
+        Some(Self { slot, what })
+    }
 }
 
-/// The object with the id that a member names.
-pub(super) fn referred<'a>(stats: &'a Stats, id: Option<Value<'_>>) -> Option<StatsObject<'a>> {
-    match id {
-        Some(Value::Text(id)) => stats.get(id),
-        // Objects are told apart by text: others convert, `undefined` included.
-        other => stats.get(&key_of(other)),
+impl Selection {
+    const PAIR: [Field; 4] = [
+        Field::Id,
+        Field::LocalCandidateId,
+        Field::RemoteCandidateId,
+        Field::CurrentRoundTripTime,
+    ];
+
+    const CANDIDATE: [Field; 5] = [
+        Field::CandidateType,
+        Field::Address,
+        Field::Port,
+        Field::Protocol,
+        Field::RelayProtocol,
+    ];
+
+    fn of_transport(transport: StatsObject<'_>) -> Self {
+        Self {
+            is_transport: true,
+            selected: Place::of(Field::SelectedCandidatePairId, transport),
+            pair: Link::to(Self::PAIR),
+            local: Link::to(Self::CANDIDATE),
+            remote: Link::to(Self::CANDIDATE),
+            described: None,
+        }
+    }
+
+    fn of_firefox(pair: StatsObject<'_>) -> Self {
+        Self {
+            is_transport: false,
+            selected: Place::of(Field::Selected, pair),
+            pair: Link::at(pair, Self::PAIR),
+            ..Self::of_transport(pair)
+        }
+    }
+
+    /// Whether the object selects a pair.
+    #[inline]
+    fn is_made(&self, object: StatsObject<'_>) -> bool {
+        self.selected.get(object).is_some_and(Value::is_truthy)
+    }
+
+    /// The round-trip time of the pair. In Firefox it is elsewhere.
+    #[inline]
+    fn round_trip_time(&self, pair: Option<StatsObject<'_>>) -> Option<f64> {
+        let [.., round_trip_time] = self.pair.places;
+        let pair = pair.filter(|_| self.is_transport)?;
+        round_trip_time.truthy_number(pair)
+    }
+
+    /// A pair that may be another one each time has other candidates.
+    fn forget_candidates(&mut self) {
+        self.local = Link::to(Self::CANDIDATE);
+        self.remote = Link::to(Self::CANDIDATE);
+        self.described = None;
+    }
+
+    /// Whether the pair is another one than was described, or has changed.
+    #[inline]
+    fn is_outdated(&self, stats: &Stats) -> bool {
+        let ports = [&self.local, &self.remote].map(|candidate| {
+            let [_, _, port, ..] = candidate.places;
+            port.number(candidate.object(stats)?)
+        });
+        self.described != Some(ports)
+    }
+
+    /// Describes the pair; there is none where the id leads nowhere.
+    fn describe(
+        &mut self,
+        pair: Option<StatsObject<'_>>,
+        knows_id: bool,
+        stats: &Stats,
+        data: &mut CandidatePairData,
+        budget: &mut Budget<'_>,
+    ) {
+        let [own_id, local_id, remote_id, _] = self.pair.places;
+        let id = match pair {
+            Some(pair) if knows_id => Some(Value::Text(pair.id())),
+            Some(pair) => own_id.get(pair),
+            None => None,
+        };
+        let local = Candidate::of(self.local.follow(local_id, pair, stats), &self.local);
+        let remote = Candidate::of(self.remote.follow(remote_id, pair, stats), &self.remote);
+        data.is_using_relay = local.is_relay() || remote.is_relay();
+        let values = [
+            (&mut data.id, id),
+            (&mut data.local_candidate_type, local.candidate_type),
+            (&mut data.local_address, local.address),
+            (&mut data.local_protocol, local.protocol),
+            (&mut data.remote_candidate_type, remote.candidate_type),
+            (&mut data.remote_address, remote.address),
+            (&mut data.remote_protocol, remote.protocol),
+        ];
+        // What is a number may change while the layout stays.
+        let is_number = |value: &Option<Value<'_>>| matches!(value, Some(Value::Number(_)));
+        let has_numbers = values.iter().any(|(_, value)| is_number(value));
+        let links = [&self.local, &self.remote].map(Link::is_fixed);
+        let is_fixed = self.pair.is_fixed() && links == [true; 2] && !has_numbers;
+        let ports = [local.port, remote.port];
+        for (own, value) in values {
+            set(own, value, budget);
+        }
+        set(&mut data.local_port, local.port, budget);
+        set(&mut data.remote_port, remote.port, budget);
+        let ports = ports.map(|port| port.and_then(Value::as_number));
+        self.described = (knows_id && is_fixed).then_some(ports);
+    }
+}
+
+/// Overwrites a member of the description, unless it is the same, as it mostly is.
+fn set(own: &mut Json, value: Option<Value<'_>>, budget: &mut Budget<'_>) {
+    let value = value
+        .and_then(|value| budget.admitted(value))
+        .unwrap_or(Value::Text(""));
+    if !is_same(own, value) {
+        *own = json_of(value);
     }
 }
 
 fn is_before(one: StatsObject<'_>, other: StatsObject<'_>, stats: &Stats) -> bool {
     let mut objects = stats.iter();
     objects
-        .find(|object| object.id() == one.id() || object.id() == other.id())
-        .is_some_and(|first| first.id() == one.id())
+        .find(|object| object.slot() == one.slot() || object.slot() == other.slot())
+        .is_some_and(|first| first.slot() == one.slot())
 }
 
 impl Default for CandidatePairData {
@@ -109,74 +281,35 @@ impl Default for CandidatePairData {
     }
 }
 
-impl CandidatePairData {
-    /// Describes a pair. What is as before is not written again: it mostly is.
-    pub(super) fn update(
-        &mut self,
-        selected: &SelectedPair<'_>,
-        stats: &Stats,
-        budget: &mut Budget<'_>,
-    ) {
-        let pair = selected.pair;
-        let id = match pair {
-            Some(pair) if selected.is_visited => Some(Value::Text(pair.id())),
-            Some(pair) => pair.get(Field::Id),
-            None => None,
-        };
-        let candidate = |field| {
-            let id = pair.and_then(|pair| pair.get(field));
-            Candidate(referred(stats, id))
-        };
-        let local = candidate(Field::LocalCandidateId);
-        let remote = candidate(Field::RemoteCandidateId);
-        self.is_using_relay = local.is_relay() || remote.is_relay();
-        for (own, value) in [
-            (&mut self.id, id),
-            (
-                &mut self.local_candidate_type,
-                local.get(Field::CandidateType),
-            ),
-            (&mut self.local_address, local.get(Field::Address)),
-            (&mut self.local_port, local.get(Field::Port)),
-            (&mut self.local_protocol, local.protocol()),
-            (
-                &mut self.remote_candidate_type,
-                remote.get(Field::CandidateType),
-            ),
-            (&mut self.remote_address, remote.get(Field::Address)),
-            (&mut self.remote_port, remote.get(Field::Port)),
-            (&mut self.remote_protocol, remote.protocol()),
-        ] {
-            let value = value
-                .and_then(|value| budget.admitted(value))
-                .unwrap_or(Value::Text(""));
-            if !is_same(own, value) {
-                *own = json_of(value);
-            }
-        }
-    }
+/// One end of a pair.
+struct Candidate<'a> {
+    candidate_type: Option<Value<'a>>,
+    address: Option<Value<'a>>,
+    port: Option<Value<'a>>,
+    /// The protocol to the peer; for a relay that to its server.
+    protocol: Option<Value<'a>>,
 }
 
-/// One end of a pair.
-struct Candidate<'a>(Option<StatsObject<'a>>);
-
 impl<'a> Candidate<'a> {
-    fn get(&self, field: Field) -> Option<Value<'a>> {
-        self.0?.get(field)
+    /// The candidate that a link led to.
+    fn of(object: Option<StatsObject<'a>>, link: &Link<5>) -> Self {
+        let [candidate_type, address, port, protocol, relay_protocol] = link.places;
+        let get = |place: Place| place.get(object?);
+        let mut candidate = Self {
+            candidate_type: get(candidate_type),
+            address: get(address),
+            port: get(port),
+            protocol: get(protocol),
+        };
+        if candidate.is_relay() {
+            candidate.protocol = get(relay_protocol);
+        }
+        candidate.protocol = candidate.protocol.filter(|value| *value != Value::Null);
+        candidate
     }
 
     fn is_relay(&self) -> bool {
-        self.get(Field::CandidateType) == Some(Value::Text("relay"))
-    }
-
-    /// The protocol to the peer; for a relay that to its server.
-    fn protocol(&self) -> Option<Value<'a>> {
-        let field = if self.is_relay() {
-            Field::RelayProtocol
-        } else {
-            Field::Protocol
-        };
-        self.get(field).filter(|protocol| *protocol != Value::Null)
+        self.candidate_type == Some(Value::Text("relay"))
     }
 }
 
@@ -314,5 +447,42 @@ mod tests {
             &reports(&[report(&[("CP", pair), ("T", transport())])]),
         );
         assert_eq!(found["transportAggregates"]["meanRtt"], json!(null));
+    }
+
+    #[test]
+    fn a_pair_named_by_another_number_is_another_pair() {
+        let selecting = |id: u32| {
+            let mut report = report(&[("1", pair()), ("2", pair())]);
+            report["2"]["localCandidateId"] = json!("R");
+            report["T"] = json!({"type": "transport", "selectedCandidatePairId": id});
+            report
+        };
+        for (ids, port) in [([1, 2], 6), ([7, 2], 6), ([2, 1], 5)] {
+            let found = aggregate(CHROME, &reports(&ids.map(selecting)));
+            assert_eq!(found["candidatePairData"]["localPort"], port, "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn a_candidate_that_changes_is_described_anew() {
+        let with = |members: Json| {
+            let mut report = report(&[("CP", pair()), ("T", transport())]);
+            for (name, value) in members.as_object().unwrap() {
+                report["L"][name] = value.clone();
+            }
+            report
+        };
+        let found = |changed: Json| {
+            let reports = reports(&[with(json!({})), with(changed)]);
+            aggregate(CHROME, &reports)["candidatePairData"].take()
+        };
+        assert_eq!(found(json!({"port": 99}))["localPort"], 99);
+        assert_eq!(found(json!({"port": "x"}))["localPort"], "x");
+        assert_eq!(found(json!({"address": "::1"}))["localAddress"], "::1");
+        let host = found(json!({"candidateType": "host"}));
+        assert_eq!(
+            (&host["isUsingRelay"], &host["localProtocol"]),
+            (&json!(false), &json!("udp"))
+        );
     }
 }

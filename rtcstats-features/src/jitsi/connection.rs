@@ -5,19 +5,17 @@ use rtcstats_proto::{Method, RawJson};
 use serde_json::Value as Json;
 
 use super::budget::Budget;
-use super::candidate_pair::{round_trip_time, selected_pair};
+use super::candidate_pair::PairHistory;
 use super::metrics::duration;
-use super::packets::RtpSample;
-use super::remote_losses::RemoteLosses;
-use super::tracks::TrackStates;
-use super::video::{VideoHistory, VideoInReport, VideoSummary};
-use super::{CandidatePairData, PcAggregate, StatsFormat, TransportAggregates};
-use crate::statistics::{Mean, round2};
+use super::track_reports::TrackReports;
+use super::video::{VideoHistory, VideoObject};
+use super::{PcAggregate, StatsFormat, TransportAggregates};
+use crate::room::fill;
+use crate::statistics::round2;
 
 /// What is known of one peer connection.
 pub(super) struct Connection {
     pub(super) is_p2p: Json,
-    uses_relay: Option<bool>,
     dtls_errors: u64,
     dtls_failures: u64,
     sdp_create_failures: u64,
@@ -31,18 +29,25 @@ pub(super) struct Connection {
     start: f64,
     /// Of its last event since then.
     end: f64,
-    pair: Option<Box<CandidatePairData>>,
-    pub(super) tracks: TrackStates,
-    round_trip_times: Mean,
+    /// How the last report was looked at.
+    reading: Option<Reading>,
+    pair: PairHistory,
+    pub(super) tracks: TrackReports,
+    video_objects: Vec<VideoObject>,
     video: VideoHistory,
-    remote_losses: RemoteLosses,
+}
+
+/// What decides which objects of a report are looked at, and where.
+#[derive(Clone, Copy, PartialEq)]
+struct Reading {
+    layout: u64,
+    format: StatsFormat,
 }
 
 impl Default for Connection {
     fn default() -> Self {
         Self {
             is_p2p: Json::Null,
-            uses_relay: None,
             dtls_errors: 0,
             dtls_failures: 0,
             sdp_create_failures: 0,
@@ -53,11 +58,11 @@ impl Default for Connection {
             failed: false,
             start: 0.0,
             end: 0.0,
-            pair: None,
-            tracks: TrackStates::default(),
-            round_trip_times: Mean::default(),
+            reading: None,
+            pair: PairHistory::default(),
+            tracks: TrackReports::default(),
+            video_objects: Vec::new(),
             video: VideoHistory::default(),
-            remote_losses: RemoteLosses::default(),
         }
     }
 }
@@ -109,8 +114,8 @@ impl Connection {
         }
     }
 
-    /// Looks at every object of a merged report, in order (§11.6). A partial one, as of an import,
-    /// lacks what the remote reported at another time.
+    /// Takes a merged report (§11.6). A partial one, as of an import, lacks what the remote reported at
+    /// another time.
     pub(super) fn take_report(
         &mut self,
         stats: &Stats,
@@ -119,53 +124,52 @@ impl Connection {
         timestamp: Option<f64>,
         budget: &mut Budget<'_>,
     ) {
-        let mut video = VideoInReport::default();
-        for object in stats.iter().filter(|object| object.is_object()) {
-            if let Some(time) = round_trip_time(object, stats, format) {
-                self.round_trip_times.add(time, budget.limits.mean_runs);
-            }
-            if let Some(pair) = selected_pair(object, stats, format) {
-                let data = self.pair.get_or_insert_default();
-                data.update(&pair, stats, budget);
-                self.uses_relay = Some(data.is_using_relay);
-            }
-            if let Some(mut sample) = RtpSample::of(object, stats, format) {
-                if is_partial {
-                    self.remote_losses.complete(&mut sample, object);
-                }
-                self.tracks.take(&sample, timestamp, budget);
-            }
-            if is_partial {
-                self.remote_losses.note(object, budget);
-            }
-            if let Some(summary) = VideoSummary::of(object, format) {
-                video.add(summary);
-            }
+        let reading = Reading {
+            layout: stats.layout(),
+            format,
+        };
+        if self.reading != Some(reading) {
+            self.reading = Some(reading);
+            self.arrange(stats, format);
         }
-        self.video.take(&video, budget.limits.mean_runs);
+        self.pair.take(stats, budget);
+        self.tracks.take(stats, is_partial, timestamp, budget);
+        self.video
+            .take(&self.video_objects, stats, budget.limits.mean_runs);
+    }
+
+    /// Walks through all objects for those that features are made of.
+    fn arrange(&mut self, stats: &Stats, format: StatsFormat) {
+        self.pair.arrange(stats, format);
+        self.tracks.arrange(stats, format);
+        let objects = stats.iter().filter(|object| object.is_object());
+        fill(
+            &mut self.video_objects,
+            objects.filter_map(|object| VideoObject::of(object, format)),
+        );
     }
 
     pub(super) fn inexact_means(&self) -> u64 {
-        u64::from(self.round_trip_times.is_capped()) + self.video.inexact_means()
+        u64::from(self.pair.round_trip_times.is_capped()) + self.video.inexact_means()
     }
 
     pub(super) fn aggregate(&self) -> PcAggregate {
         let is_over = self.start != 0.0 && self.end != 0.0;
-        let (tracks, track_aggregates) = self.tracks.rows();
+        let (tracks, track_aggregates) = self.tracks.tracks.rows();
         PcAggregate {
             is_p2p: self.is_p2p.clone(),
-            uses_relay: self.uses_relay,
+            uses_relay: self.pair.data.as_ref().map(|pair| pair.is_using_relay),
             dtls_errors: self.dtls_errors,
             dtls_failure: self.dtls_failures,
             sdp_create_failure: self.sdp_create_failures,
             sdp_set_failure: self.sdp_set_failures,
             last_ice_failure: self.last_ice_failure,
             last_ice_disconnect: self.last_ice_disconnect,
-            candidate_pair_data: self.pair.clone(),
+            candidate_pair_data: self.pair.data.clone(),
             tracks,
             track_aggregates,
             transport_aggregates: TransportAggregates {
-                mean_rtt: round2(self.round_trip_times.value()),
+                mean_rtt: round2(self.pair.round_trip_times.value()),
             },
             ice_reconnects: self.connected.saturating_sub(1),
             pc_session_duration_ms: if is_over {

@@ -13,7 +13,7 @@ use crate::javascript::array_index;
 /// The peer connections of a session by key.
 #[derive(Default)]
 pub(super) struct Connections {
-    by_key: IndexMap<Box<str>, Connection, foldhash::fast::RandomState>,
+    by_key: IndexMap<Box<str>, Box<Connection>, foldhash::fast::RandomState>,
 }
 
 impl Connections {
@@ -128,14 +128,17 @@ impl Connections {
                 budget.dropped.connections += 1;
                 return None;
             }
-            None => self.by_key.insert_full(key.into(), Connection::default()).0,
+            None => self.by_key.insert_full(key.into(), Box::default()).0,
         };
         let (_, connection) = self.by_key.get_index_mut(index)?;
         Some(connection)
     }
 
     pub(super) fn inexact_means(&self) -> u64 {
-        self.by_key.values().map(Connection::inexact_means).sum()
+        let connections = self.by_key.values();
+        connections
+            .map(|connection| connection.inexact_means())
+            .sum()
     }
 
     /// What is known of each, keys that are array indices first.

@@ -22,12 +22,33 @@ macro_rules! members {
             pub(super) own_endpoint: Option<Json>,
         }
 
-        impl Identity {
-            fn member(&mut self, name: &str) -> Option<&mut Option<Json>> {
-                match name {
-                    $($name => Some(&mut self.$member),)*
-                    _ => None,
+        /// What one event says of them, found in one pass.
+        #[derive(Default)]
+        struct Said<'a> {
+            $($member: Option<RawJson<'a>>,)*
+            deployment_info: Option<RawJson<'a>>,
+        }
+
+        impl<'a> Said<'a> {
+            fn read(value: RawJson<'a>) -> Self {
+                let mut said = Self::default();
+                for (name, value) in value.members() {
+                    let member = match name.as_ref() {
+                        $($name => &mut said.$member,)*
+                        "deploymentInfo" => &mut said.deployment_info,
+                        _ => continue,
+                    };
+                    *member = Some(value);
                 }
+                said
+            }
+        }
+
+        impl Identity {
+            fn merge(&mut self, said: &Said<'_>, budget: &mut Budget<'_>) {
+                $(if let Some(value) = said.$member.and_then(|value| budget.keep(value)) {
+                    self.$member = Some(value);
+                })*
             }
         }
     };
@@ -65,22 +86,18 @@ impl Identity {
         if value.is_null() {
             return malformed("no value");
         }
-        if value
-            .get("confID")
-            .is_some_and(|url| url.kind() != JsonKind::Text)
-        {
+        let said = Said::read(value);
+        let url = said.conference_url;
+        if url.is_some_and(|url| url.kind() != JsonKind::Text) {
             return malformed("confID is no text");
         }
-        self.take(value, budget);
+        self.merge(&said, budget);
         if self.own_endpoint.is_none() && is_truthy(self.endpoint_id.as_ref()) {
             self.own_endpoint.clone_from(&self.endpoint_id);
         }
         let info = self.deployment_info.get_or_insert_default();
-        for (name, value) in value
-            .get("deploymentInfo")
-            .into_iter()
-            .flat_map(RawJson::members)
-        {
+        let members = said.deployment_info.into_iter().flat_map(RawJson::members);
+        for (name, value) in members {
             let is_new = !info.contains_key(name.as_ref());
             if is_new && info.len() >= budget.limits.deployment_members {
                 budget.dropped.texts += 1;
@@ -127,13 +144,7 @@ impl Identity {
 
     /// Merges an identity.
     pub(super) fn take(&mut self, value: RawJson<'_>, budget: &mut Budget<'_>) {
-        for (name, value) in value.members() {
-            if let Some(member) = self.member(&name)
-                && let Some(value) = budget.keep(value)
-            {
-                *member = Some(value);
-            }
-        }
+        self.merge(&Said::read(value), budget);
     }
 
     /// The name of the application.

@@ -60,7 +60,7 @@ impl Session {
         if !is_counted {
             self.metrics.count(RequestClass::Other, event);
         }
-        self.note_session_time(event);
+        self.note_time_of_other_generation(event);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Session {
         }
     }
 
-    fn note_session_time(&mut self, event: &Event<'_>) {
+    fn note_time_of_other_generation(&mut self, event: &Event<'_>) {
         let is_about_the_session = matches!(
             event.method(),
             Some(Method::ConnectionInfo | Method::Identity)
@@ -179,10 +179,7 @@ impl Session {
             && !is_about_the_session
             && !is_export
         {
-            if self.start == 0.0 {
-                self.start = time;
-            }
-            self.end = self.end.max(time);
+            self.note_session_time(time);
         }
     }
 }

@@ -3,15 +3,13 @@
 use rtcstats_proto::json::Value;
 use rtcstats_proto::stats::{Field, Stats, StatsKind, StatsObject};
 
-use super::candidate_pair::referred;
 use super::{PacketsLost, StatsFormat};
-use crate::javascript::{nan_to_zero, number_or_zero};
+use crate::javascript::nan_to_zero;
+use crate::place::{Link, Place};
 
 /// What one object says of one track.
 pub(super) struct RtpSample<'a> {
-    pub(super) ssrc: Option<Value<'a>>,
-    /// Whether audio or video; looked up where packets are counted.
-    pub(super) media_type: Option<Value<'a>>,
+    pub(super) media_type: MediaTypeValue<'a>,
     pub(super) sent: Option<PacketCount>,
     pub(super) received: Option<PacketCount>,
     pub(super) concealment: Option<Concealment>,
@@ -31,102 +29,206 @@ pub(super) struct Concealment {
     pub(super) concealed: f64,
 }
 
-impl<'a> RtpSample<'a> {
-    /// What this object says, if it says something of a track.
+/// Where an object has what it says of a track.
+pub(super) struct RtpPlaces {
+    outcome: Outcome,
+    pub(super) ssrc: Place,
+    media_type: MediaTypeSource,
+    packets_sent: Place,
+    packets_received: Place,
+    packets_lost: Place,
+    concealed: Place,
+    samples: Place,
+}
+
+/// Who tells what became of the packets that were sent.
+enum Outcome {
+    /// The object itself, if anyone.
+    Own,
+    /// An `outbound-rtp` whose remote reports what it misses.
+    OfRemote { id: Place, remote: Link<1> },
+    /// A `remote-inbound-rtp` in Firefox, where it has the sent packets too.
+    Firefox,
+    /// Any other object in Firefox.
+    NotInFirefox,
+}
+
+impl RtpPlaces {
+    /// Those of this object, if it has what it takes to say something of a track.
     ///
     /// Any type counts that has the members: what a remote reports to have sent appears as sent
     /// here, what it reports to have received as received.
-    #[inline]
-    pub(super) fn of(object: StatsObject<'a>, stats: &Stats, format: StatsFormat) -> Option<Self> {
-        let ssrc = object.get(Field::Ssrc);
-        let is_firefox = format == StatsFormat::Firefox;
-        let mut sent = if is_firefox {
-            sent_firefox(object)
-        } else {
-            acknowledged(object, stats)
+    pub(super) fn of(object: StatsObject<'_>, format: StatsFormat) -> Option<Self> {
+        let place = |field| Place::of(field, object);
+        let outcome = match (object.kind(), format) {
+            (Some(StatsKind::RemoteInboundRtp), StatsFormat::Firefox) => Outcome::Firefox,
+            (_, StatsFormat::Firefox) => Outcome::NotInFirefox,
+            (Some(StatsKind::OutboundRtp), _) => Outcome::OfRemote {
+                id: place(Field::RemoteId),
+                remote: Link::to([Field::PacketsLost]),
+            },
+            _ => Outcome::Own,
         };
+        let is_own = matches!(outcome, Outcome::Own | Outcome::NotInFirefox);
+        let ssrc = place(Field::Ssrc);
+        if is_own && !ssrc.is_there() {
+            return None;
+        }
+        let packets_sent = place(Field::PacketsSent);
+        let packets_received = place(Field::PacketsReceived);
+        let concealed = place(Field::ConcealedSamples);
+        let counts = [packets_sent, packets_received, concealed];
+        if is_own && !counts.into_iter().any(Place::is_there) {
+            return None;
+        }
+        Some(Self {
+            outcome,
+            ssrc,
+            media_type: MediaTypeSource::of(object),
+            packets_sent,
+            packets_received,
+            packets_lost: place(Field::PacketsLost),
+            concealed,
+            samples: place(Field::TotalSamplesReceived),
+        })
+    }
+
+    /// What the object says in this report, if it says something.
+    #[inline]
+    pub(super) fn sample<'a>(
+        &mut self,
+        object: StatsObject<'a>,
+        stats: &Stats,
+    ) -> Option<RtpSample<'a>> {
+        let mut sent = self.sent(object, stats);
         let mut received = None;
         let mut concealment = None;
-        if ssrc.is_some_and(Value::is_truthy) {
-            let packets = |field| object.get(field).filter(|packets| packets.is_truthy());
-            match (packets(Field::PacketsSent), packets(Field::PacketsReceived)) {
-                (Some(packets), None) if sent.is_none() && !is_firefox => {
-                    sent = Some(count(packets, object));
+        if self.ssrc.truthy_number(object).is_some() {
+            let packets_sent = self.packets_sent.truthy_number(object);
+            let packets_received = self.packets_received.truthy_number(object);
+            match (packets_sent, packets_received) {
+                (Some(packets), None) if sent.is_none() && !self.is_firefox() => {
+                    sent = Some(self.count(packets, object));
                 }
-                (None, Some(packets)) => received = Some(count(packets, object)),
+                (None, Some(packets)) => received = Some(self.count(packets, object)),
                 _ => {}
             }
-            if !is_firefox {
-                concealment = concealed(object);
+            if !self.is_firefox() {
+                concealment = self.concealment(object);
             }
         }
         if sent.is_none() && received.is_none() && concealment.is_none() {
             return None;
         }
-        Some(Self {
-            ssrc,
-            media_type: media_type(object),
+        Some(RtpSample {
+            media_type: self.media_type.get(object),
             sent,
             received,
             concealment,
         })
     }
-}
 
-/// Of an object with packets itself.
-fn count(packets: Value<'_>, object: StatsObject<'_>) -> PacketCount {
-    let lost = object.get(Field::PacketsLost).map_or(0.0, Value::to_number);
-    PacketCount {
-        packets: nan_to_zero(packets.to_number()),
-        lost: PacketsLost::Number(nan_to_zero(lost)),
+    fn is_firefox(&self) -> bool {
+        matches!(self.outcome, Outcome::Firefox | Outcome::NotInFirefox)
+    }
+
+    /// What was sent, if the remote reports on it.
+    #[inline]
+    fn sent(&mut self, object: StatsObject<'_>, stats: &Stats) -> Option<PacketCount> {
+        let lost = match &mut self.outcome {
+            Outcome::Own | Outcome::NotInFirefox => return None,
+            Outcome::OfRemote { id, remote } => {
+                let remote_object = remote.follow(*id, Some(object), stats)?;
+                let [lost] = remote.places;
+                if !remote_object.is_truthy() {
+                    return None;
+                }
+                PacketsLost::Number(lost.truthy_number(remote_object).unwrap_or(0.0))
+            }
+            Outcome::Firefox => match self.packets_lost.get(object) {
+                None => PacketsLost::Absent,
+                Some(Value::Null) => PacketsLost::Null,
+                Some(lost) => PacketsLost::Number(lost.to_number()),
+            },
+        };
+        Some(PacketCount {
+            packets: self.packets_sent.truthy_number(object).unwrap_or(0.0),
+            lost,
+        })
+    }
+
+    /// Of an object with packets itself.
+    #[inline]
+    fn count(&self, packets: f64, object: StatsObject<'_>) -> PacketCount {
+        let lost = self.packets_lost.truthy_number(object).unwrap_or(0.0);
+        PacketCount {
+            packets: nan_to_zero(packets),
+            lost: PacketsLost::Number(nan_to_zero(lost)),
+        }
+    }
+
+    /// Nothing while no sample was concealed.
+    #[inline]
+    fn concealment(&self, object: StatsObject<'_>) -> Option<Concealment> {
+        let concealed = self.concealed.truthy_number(object)?;
+        let samples = self.samples.truthy_number(object)?;
+        Some(Concealment {
+            samples: nan_to_zero(samples),
+            concealed: nan_to_zero(concealed),
+        })
     }
 }
 
-/// Of an `outbound-rtp` whose remote reports what it misses.
-fn acknowledged(object: StatsObject<'_>, stats: &Stats) -> Option<PacketCount> {
-    if object.kind() != Some(StatsKind::OutboundRtp) {
-        return None;
+/// What an object says of its media type: `mediaType`, or `kind` in newer browsers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MediaTypeValue<'a> {
+    Audio,
+    Video,
+    Other(Option<Value<'a>>),
+}
+
+/// Where the media type of an object is known from. As a text it stays as long as the layout.
+pub(super) enum MediaTypeSource {
+    Audio,
+    Video,
+    Other { media_type: Place, kind: Place },
+}
+
+impl MediaTypeSource {
+    pub(super) fn of(object: StatsObject<'_>) -> Self {
+        let media_type = Place::of(Field::MediaType, object);
+        let kind = Place::of(Field::Kind, object);
+        // What is a number may change, and the text behind it comes to count then.
+        let may_change = media_type.number(object).is_some();
+        match other_media_type(media_type, kind, object) {
+            Some(Value::Text("audio")) if !may_change => Self::Audio,
+            Some(Value::Text("video")) if !may_change => Self::Video,
+            _ => Self::Other { media_type, kind },
+        }
     }
-    let remote = referred(stats, object.get(Field::RemoteId))?;
-    remote.is_truthy().then(|| PacketCount {
-        packets: number_or_zero(object.get(Field::PacketsSent)),
-        lost: PacketsLost::Number(number_or_zero(remote.get(Field::PacketsLost))),
-    })
-}
 
-/// Of a `remote-inbound-rtp` in Firefox, where it has the sent packets too.
-fn sent_firefox(object: StatsObject<'_>) -> Option<PacketCount> {
-    if object.kind() != Some(StatsKind::RemoteInboundRtp) {
-        return None;
+    #[inline]
+    pub(super) fn get<'a>(&self, object: StatsObject<'a>) -> MediaTypeValue<'a> {
+        match self {
+            Self::Audio => MediaTypeValue::Audio,
+            Self::Video => MediaTypeValue::Video,
+            Self::Other { media_type, kind } => {
+                MediaTypeValue::Other(other_media_type(*media_type, *kind, object))
+            }
+        }
     }
-    let lost = match object.get(Field::PacketsLost) {
-        None => PacketsLost::Absent,
-        Some(Value::Null) => PacketsLost::Null,
-        Some(lost) => PacketsLost::Number(lost.to_number()),
-    };
-    Some(PacketCount {
-        packets: number_or_zero(object.get(Field::PacketsSent)),
-        lost,
-    })
 }
 
-/// Nothing while no sample was concealed.
-fn concealed(object: StatsObject<'_>) -> Option<Concealment> {
-    let samples = |field| object.get(field).filter(|samples| samples.is_truthy());
-    let concealed = samples(Field::ConcealedSamples)?;
-    let samples = samples(Field::TotalSamplesReceived)?;
-    Some(Concealment {
-        samples: nan_to_zero(samples.to_number()),
-        concealed: nan_to_zero(concealed.to_number()),
-    })
-}
-
-/// `mediaType`, or `kind` in newer browsers.
-pub(super) fn media_type(object: StatsObject<'_>) -> Option<Value<'_>> {
-    let media_type = object.get(Field::MediaType);
+#[cold]
+fn other_media_type<'a>(
+    media_type: Place,
+    kind: Place,
+    object: StatsObject<'a>,
+) -> Option<Value<'a>> {
+    let media_type = media_type.get(object);
     media_type
         .filter(|media_type| media_type.is_truthy())
-        .or_else(|| object.get(Field::Kind))
+        .or_else(|| kind.get(object))
 }
 
 #[cfg(test)]
@@ -255,5 +357,36 @@ mod tests {
         assert_eq!(percentage(CHROME, &[report(1, 100), report(0, 900)]), 1.0);
         assert_eq!(percentage(CHROME, &[report(1, 100), report(1, 300)]), 0.33);
         assert_eq!(percentage(FIREFOX, &[report(1, 100)]), 0.0);
+    }
+
+    #[test]
+    fn what_describes_an_object_may_change_from_report_to_report() {
+        let sent = |kind: Json, remote: Json| {
+            json!({
+                "O": {"type": "outbound-rtp", "ssrc": 7, "kind": kind, "packetsSent": 9, "remoteId": remote},
+                "5": {"type": "remote-inbound-rtp", "packetsLost": 1},
+                "6": {"type": "remote-inbound-rtp", "packetsLost": 2},
+            })
+        };
+        let (audio, video) = (json!("audio"), json!("video"));
+        let story = [
+            (audio.clone(), json!("5"), json!(["audio", 1])),
+            (audio.clone(), json!("6"), json!(["audio", 2])),
+            (video.clone(), json!("6"), json!(["video", 2])),
+            (video.clone(), json!(5), json!(["video", 1])),
+            (video.clone(), json!(6), json!(["video", 2])),
+            (json!(1), json!(6), json!(["1", 2])),
+            (json!(2), json!(7), json!(["2", 0])),
+        ];
+        for count in 1..=story.len() {
+            let story = &story[..count];
+            let sent: Vec<_> = story
+                .iter()
+                .map(|(kind, remote, _)| sent(kind.clone(), remote.clone()))
+                .collect();
+            let track = aggregate(CHROME, &reports(&sent))["tracks"]["senderTracks"][0].take();
+            let found = json!([track["mediaType"], track["packetsLost"]]);
+            assert_eq!(found, story.last().unwrap().2);
+        }
     }
 }

@@ -88,25 +88,30 @@ impl Session {
     /// Takes a report, merged into the stats of its connection.
     pub(super) fn take_report(&mut self, event: &Event<'_>, stats: &Stats, context: &Context<'_>) {
         self.metrics.count(RequestClass::Stats, event);
+        let timestamp = event.timestamp();
+        let time = timestamp.unwrap_or_default();
+        self.note_session_time(time);
+        let is_scoped = event.scope() != Scope::Client;
+        let is_evaluated = self.stats_format != StatsFormat::Unsupported
+            && (is_scoped || !self.is_of_other_generation);
+        if !is_scoped && !is_evaluated {
+            return;
+        }
         let mut budget = Budget {
             limits: context.limits(),
             dropped: &mut self.dropped,
         };
-        let is_evaluated = self.stats_format != StatsFormat::Unsupported
-            && (event.scope() != Scope::Client || !self.is_of_other_generation);
-        if is_evaluated
-            && let Some(connection) = self.connections.get(event.connection_key(), &mut budget)
-        {
+        let Some(connection) = self.connections.get(event.connection_key(), &mut budget) else {
+            return;
+        };
+        if is_evaluated {
             let is_partial = event.form() == EventForm::Import;
-            connection.take_report(
-                stats,
-                self.stats_format,
-                is_partial,
-                event.timestamp(),
-                &mut budget,
-            );
+            let format = self.stats_format;
+            connection.take_report(stats, format, is_partial, timestamp, &mut budget);
         }
-        self.note_time(event, context);
+        if is_scoped {
+            connection.note_time(time);
+        }
     }
 
     fn dispatch(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<(), FoldError> {
@@ -195,18 +200,13 @@ impl Session {
 
     /// What every line does.
     fn note_time(&mut self, event: &Event<'_>, context: &Context<'_>) {
-        let timestamp = event.timestamp().unwrap_or_default();
+        let time = event.timestamp().unwrap_or_default();
         let is_about_the_session = matches!(
             event.method(),
             Some(Method::ConnectionInfo | Method::Identity)
         );
         if !is_about_the_session {
-            if self.start == 0.0 {
-                self.start = timestamp;
-            }
-            if timestamp > self.end {
-                self.end = timestamp;
-            }
+            self.note_session_time(time);
         }
         if let Scope::PeerConnection(key) = event.scope() {
             let mut budget = Budget {
@@ -214,9 +214,16 @@ impl Session {
                 dropped: &mut self.dropped,
             };
             if let Some(connection) = self.connections.get(key, &mut budget) {
-                connection.note_time(timestamp);
+                connection.note_time(time);
             }
         }
+    }
+
+    pub(super) fn note_session_time(&mut self, time: f64) {
+        if self.start == 0.0 {
+            self.start = time;
+        }
+        self.end = self.end.max(time);
     }
 
     pub(super) fn extraction(&self, names: DumpMetadata, now: f64) -> Extraction {

@@ -3,9 +3,9 @@
 use rtcstats_proto::json::Value;
 use serde_json::Value as Json;
 
+use super::Track;
 use super::budget::Budget;
-use super::packets::{Concealment, PacketCount, RtpSample};
-use super::{PacketsLost, Track};
+use super::packets::{Concealment, MediaTypeValue, PacketCount, RtpSample};
 use crate::javascript::{is_truthy, json_of, key, key_of};
 use crate::statistics::{Variance, percent};
 
@@ -18,8 +18,8 @@ pub(super) struct TrackState {
     pub(super) end: Option<f64>,
     pub(super) media_type: Option<MediaType>,
     pub(super) video_type: Option<Json>,
-    pub(super) sent: PacketSeries,
-    pub(super) received: PacketSeries,
+    pub(super) sent: Option<PacketSeries>,
+    pub(super) received: Option<PacketSeries>,
     pub(super) concealment: Option<Concealment>,
 }
 
@@ -31,9 +31,9 @@ pub(super) enum MediaType {
 }
 
 /// The packets of a track in one direction, report by report.
-#[derive(Default)]
 pub(super) struct PacketSeries {
-    pub(super) last: Option<PacketCount>,
+    pub(super) last: PacketCount,
+    /// Of the packets lost from report to report.
     losses: Variance,
 }
 
@@ -47,6 +47,7 @@ impl TrackState {
         }
     }
 
+    #[inline]
     pub(super) fn note_time(&mut self, timestamp: Option<f64>) {
         if let Some(timestamp) = timestamp.filter(|time| *time != 0.0) {
             let start = self.start.unwrap_or(f64::NAN);
@@ -59,23 +60,37 @@ impl TrackState {
         }
     }
 
+    /// Takes what an object says of the track.
+    #[inline]
     pub(super) fn take(&mut self, sample: &RtpSample<'_>, budget: &mut Budget<'_>) {
         if sample.sent.is_some() || sample.received.is_some() {
             self.set_media_type(sample.media_type, budget);
         }
         if let Some(count) = sample.sent {
-            self.sent.add(count);
+            PacketSeries::add(&mut self.sent, count);
         }
         if let Some(count) = sample.received {
-            self.received.add(count);
+            PacketSeries::add(&mut self.received, count);
         }
         if sample.concealment.is_some() {
             self.concealment = sample.concealment;
         }
     }
 
-    fn set_media_type(&mut self, media_type: Option<Value<'_>>, budget: &mut Budget<'_>) {
-        match (media_type, &self.media_type) {
+    #[inline]
+    fn set_media_type(&mut self, value: MediaTypeValue<'_>, budget: &mut Budget<'_>) {
+        match (value, &self.media_type) {
+            (MediaTypeValue::Audio, Some(MediaType::Audio))
+            | (MediaTypeValue::Video, Some(MediaType::Video)) => {}
+            (MediaTypeValue::Audio, _) => self.media_type = Some(MediaType::Audio),
+            (MediaTypeValue::Video, _) => self.media_type = Some(MediaType::Video),
+            (MediaTypeValue::Other(other), _) => self.set_other_media_type(other, budget),
+        }
+    }
+
+    #[cold]
+    fn set_other_media_type(&mut self, value: Option<Value<'_>>, budget: &mut Budget<'_>) {
+        match (value, &self.media_type) {
             (Some(Value::Text("audio")), _) => self.media_type = Some(MediaType::Audio),
             (Some(Value::Text("video")), _) => self.media_type = Some(MediaType::Video),
             (Some(Value::Text(text)), Some(MediaType::Other(known))) if **known == *text => {}
@@ -89,10 +104,7 @@ impl TrackState {
     }
 
     pub(super) fn row(&self, media_type: &MediaType, series: &PacketSeries) -> Track {
-        let last = series.last.unwrap_or(PacketCount {
-            packets: 0.0,
-            lost: PacketsLost::Absent,
-        });
+        let last = series.last;
         let concealed = self
             .concealment
             .and_then(|audio| percent(audio.concealed, audio.samples));
@@ -124,12 +136,19 @@ impl TrackState {
 }
 
 impl PacketSeries {
-    fn add(&mut self, count: PacketCount) {
-        if let Some(last) = self.last {
-            self.losses
-                .add(count.lost.to_number() - last.lost.to_number());
-        }
-        self.last = Some(count);
+    /// Takes the count of the next report.
+    #[inline]
+    fn add(series: &mut Option<Self>, count: PacketCount) {
+        let Some(series) = series else {
+            *series = Some(Self {
+                last: count,
+                losses: Variance::default(),
+            });
+            return;
+        };
+        let lost = count.lost.to_number() - series.last.lost.to_number();
+        series.losses.add(lost);
+        series.last = count;
     }
 }
 

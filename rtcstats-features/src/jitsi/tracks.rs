@@ -1,7 +1,6 @@
 //! The tracks of a peer connection (§11.6 to §11.8).
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -9,73 +8,72 @@ use rtcstats_proto::json::Value;
 use serde_json::Value as Json;
 
 use super::budget::Budget;
-use super::packets::RtpSample;
 use super::track::{TrackState, lost_percent};
 use super::{TrackAggregates, Tracks};
 use crate::javascript::{array_index, is_identical, key, key_of};
+use crate::room::make_room;
 
 /// The tracks of a peer connection by SSRC.
 #[derive(Default)]
 pub(super) struct TrackStates {
-    /// SSRCs that JavaScript takes for array indices: all real ones, as number or text. They come
-    /// first, ascending.
-    indexed: HashMap<u32, TrackState, RandomState>,
+    /// In order of appearance.
+    list: Vec<TrackState>,
+    /// SSRCs that JavaScript takes for array indices: all real ones, as number or text. Their tracks
+    /// come first, ascending.
+    indexed: HashMap<u32, usize, RandomState>,
     /// Everything else, in order of appearance.
-    others: IndexMap<Box<str>, TrackState, RandomState>,
+    others: IndexMap<Box<str>, usize, RandomState>,
     /// Tracks that ended when their video type changed.
-    ended: Vec<TrackState>,
+    ended: Vec<usize>,
 }
 
 impl TrackStates {
-    fn len(&self) -> usize {
-        self.indexed.len() + self.others.len() + self.ended.len()
-    }
-
-    /// Takes what a stats object says of its track, which may be new.
-    pub(super) fn take(
-        &mut self,
-        sample: &RtpSample<'_>,
-        timestamp: Option<f64>,
-        budget: &mut Budget<'_>,
-    ) {
-        if let Some(track) = self.get(sample.ssrc, timestamp, budget) {
-            track.take(sample, budget);
-        }
-    }
-
-    fn get(
+    /// The number of the track with this SSRC, which may be new; none if there are too many.
+    pub(super) fn find_or_add(
         &mut self,
         ssrc: Option<Value<'_>>,
         timestamp: Option<f64>,
         budget: &mut Budget<'_>,
-    ) -> Option<&mut TrackState> {
-        let is_full = self.len() >= budget.limits.tracks;
-        if let Some(index) = ssrc_index(ssrc) {
-            return match self.indexed.entry(index) {
-                Entry::Occupied(entry) => {
-                    let track = entry.into_mut();
-                    track.note_time(timestamp);
-                    Some(track)
+    ) -> Option<usize> {
+        match ssrc_index(ssrc) {
+            Some(index) => {
+                if let Some(known) = self.indexed.get(&index) {
+                    return Some(*known);
                 }
-                Entry::Vacant(_) if is_full => {
-                    budget.dropped.tracks += 1;
-                    None
-                }
-                Entry::Vacant(entry) => Some(entry.insert(TrackState::new(ssrc, timestamp))),
-            };
-        }
-        let key = key_of(ssrc);
-        if !self.others.contains_key(key.as_ref()) {
-            if is_full || !budget.admits(&key) {
-                budget.dropped.tracks += 1;
-                return None;
+                let number = self.add(TrackState::new(ssrc, timestamp), budget)?;
+                self.indexed.insert(index, number);
+                Some(number)
             }
-            let track = TrackState::new(ssrc, timestamp);
-            return Some(self.others.entry(key.into()).or_insert(track));
+            None => {
+                let key = key_of(ssrc);
+                if let Some(known) = self.others.get(key.as_ref()) {
+                    return Some(*known);
+                }
+                if !budget.admits(&key) {
+                    budget.dropped.tracks += 1;
+                    return None;
+                }
+                let number = self.add(TrackState::new(ssrc, timestamp), budget)?;
+                self.others.insert(key.into(), number);
+                Some(number)
+            }
         }
-        let track = self.others.get_mut(key.as_ref())?;
-        track.note_time(timestamp);
-        Some(track)
+    }
+
+    fn add(&mut self, track: TrackState, budget: &mut Budget<'_>) -> Option<usize> {
+        if self.list.len() >= budget.limits.tracks {
+            budget.dropped.tracks += 1;
+            return None;
+        }
+        make_room(&mut self.list);
+        self.list.push(track);
+        Some(self.list.len() - 1)
+    }
+
+    /// The track with this number.
+    #[inline]
+    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut TrackState> {
+        self.list.get_mut(number)
     }
 
     /// Ends the track with this SSRC and begins another, unless it has that video type already.
@@ -86,18 +84,14 @@ impl TrackStates {
         timestamp: Option<f64>,
         budget: &mut Budget<'_>,
     ) {
-        let is_full = self.len() >= budget.limits.tracks;
         let key = key(ssrc);
         let index = array_index(&key);
         let known = match index {
             Some(index) => self.indexed.get(&index),
             None => self.others.get(key.as_ref()),
         };
+        let known = known.and_then(|number| self.list.get(*number));
         if known.is_some_and(|track| is_identical(track.video_type.as_ref(), video_type)) {
-            return;
-        }
-        if is_full {
-            budget.dropped.tracks += 1;
             return;
         }
         let track = TrackState {
@@ -107,45 +101,43 @@ impl TrackStates {
             video_type: video_type.cloned(),
             ..TrackState::default()
         };
+        let Some(number) = self.add(track, budget) else {
+            return;
+        };
         let ended = match index {
-            Some(index) => self.indexed.insert(index, track),
+            Some(index) => self.indexed.insert(index, number),
             None => {
                 // The place behind the others, too.
                 let ended = self.others.shift_remove(key.as_ref());
-                self.others.insert(key.into(), track);
+                self.others.insert(key.into(), number);
                 ended
             }
         };
-        if let Some(mut ended) = ended {
-            ended.end = timestamp;
+        if let Some(ended) = ended {
             self.ended.push(ended);
+            if let Some(track) = self.list.get_mut(ended) {
+                track.end = timestamp;
+            }
         }
     }
 
     /// The tracks by direction, and their packets in sum.
     pub(super) fn rows(&self) -> (Tracks, TrackAggregates) {
-        let mut indexed: Vec<_> = self.indexed.iter().collect();
-        indexed.sort_by_key(|(index, _)| **index);
-        let live = indexed.into_iter().map(|(_, track)| track);
         let mut tracks = Tracks::default();
         let mut sum = TrackAggregates::default();
-        for track in live.chain(self.others.values()).chain(&self.ended) {
+        for track in self.ordered() {
             let Some(media_type) = &track.media_type else {
                 continue;
             };
-            if let Some(last) = track.sent.last {
-                sum.total_packets_sent += last.packets;
-                sum.total_sent_packets_lost += last.lost.to_number();
-                tracks
-                    .sender_tracks
-                    .push(track.row(media_type, &track.sent));
+            if let Some(sent) = &track.sent {
+                sum.total_packets_sent += sent.last.packets;
+                sum.total_sent_packets_lost += sent.last.lost.to_number();
+                tracks.sender_tracks.push(track.row(media_type, sent));
             }
-            if let Some(last) = track.received.last {
-                sum.total_packets_received += last.packets;
-                sum.total_received_packets_lost += last.lost.to_number();
-                tracks
-                    .receiver_tracks
-                    .push(track.row(media_type, &track.received));
+            if let Some(received) = &track.received {
+                sum.total_packets_received += received.last.packets;
+                sum.total_received_packets_lost += received.last.lost.to_number();
+                tracks.receiver_tracks.push(track.row(media_type, received));
             }
         }
         sum.sent_packets_lost_pct =
@@ -153,6 +145,15 @@ impl TrackStates {
         sum.received_packets_lost_pct =
             lost_percent(sum.total_received_packets_lost, sum.total_packets_received);
         (tracks, sum)
+    }
+
+    /// The tracks in the order of JavaScript, those that ended behind the others.
+    fn ordered(&self) -> impl Iterator<Item = &TrackState> {
+        let mut indexed: Vec<_> = self.indexed.iter().collect();
+        indexed.sort_by_key(|(index, _)| **index);
+        let indexed = indexed.into_iter().map(|(_, number)| number);
+        let numbers = indexed.chain(self.others.values()).chain(&self.ended);
+        numbers.filter_map(|number| self.list.get(*number))
     }
 }
 

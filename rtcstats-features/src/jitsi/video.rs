@@ -1,50 +1,79 @@
 //! The largest and the smallest video in each report (§11.6.2).
 
 use rtcstats_proto::json::Value;
-use rtcstats_proto::stats::{Field, StatsKind, StatsObject};
+use rtcstats_proto::stats::{Field, Stats, StatsKind, StatsObject};
 
-use super::packets::media_type;
+use super::packets::{MediaTypeSource, MediaTypeValue};
 use super::{StatsFormat, VideoBounds, VideoExperience};
 use crate::javascript::is_less;
+use crate::place::Place;
 use crate::statistics::{Mean, round2};
+
+/// An object that may describe a received video, and where it does.
+pub(super) struct VideoObject {
+    slot: u32,
+    /// None where the type of the object says it all.
+    media_type: Option<MediaTypeSource>,
+    height: Place,
+    frame_rate: Place,
+}
 
 /// A received video in a report. Heights of Chrome's old statistics are texts, and compare as such.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct VideoSummary<'a> {
+struct VideoSummary<'a> {
     height: Value<'a>,
     frame_rate: Value<'a>,
 }
 
-impl<'a> VideoSummary<'a> {
-    /// The video that an object describes, if it has a height.
-    #[inline]
-    pub(super) fn of(object: StatsObject<'a>, format: StatsFormat) -> Option<Self> {
+impl VideoObject {
+    /// This one, if it is of the kind that describes videos and has a height.
+    pub(super) fn of(object: StatsObject<'_>, format: StatsFormat) -> Option<Self> {
         if format == StatsFormat::Firefox {
             return None;
         }
         let (height, frame_rate) = match object.kind()? {
-            StatsKind::InboundRtp if media_type(object) == Some(Value::Text("video")) => {
-                (Field::FrameHeight, Field::FramesPerSecond)
-            }
+            StatsKind::InboundRtp => (Field::FrameHeight, Field::FramesPerSecond),
             StatsKind::LegacySsrc => (Field::GoogFrameHeightReceived, Field::GoogFrameRateOutput),
             _ => return None,
         };
-        let height = object.get(height)?;
-        (height.to_number() > 0.0).then(|| Self {
+        let height = Place::of(height, object);
+        if !height.is_there() {
+            return None;
+        }
+        let is_typed = object.kind() == Some(StatsKind::InboundRtp);
+        Some(Self {
+            slot: object.slot(),
+            media_type: is_typed.then(|| MediaTypeSource::of(object)),
             height,
-            frame_rate: object.get(frame_rate).unwrap_or(Value::Number(0.0)),
+            frame_rate: Place::of(frame_rate, object),
+        })
+    }
+
+    /// The video that it describes in this report.
+    #[inline]
+    fn summary<'a>(&self, stats: &'a Stats) -> Option<VideoSummary<'a>> {
+        let object = stats.at(self.slot)?;
+        match self.media_type.as_ref().map(|source| source.get(object)) {
+            None
+            | Some(MediaTypeValue::Video | MediaTypeValue::Other(Some(Value::Text("video")))) => {}
+            _ => return None,
+        }
+        let height = self.height.get(object)?;
+        (height.to_number() > 0.0).then(|| VideoSummary {
+            height,
+            frame_rate: self.frame_rate.get(object).unwrap_or(Value::Number(0.0)),
         })
     }
 }
 
 /// The largest and the smallest video so far.
 #[derive(Default)]
-pub(super) struct VideoInReport<'a> {
+struct VideoInReport<'a> {
     bounds: Option<(VideoSummary<'a>, VideoSummary<'a>)>,
 }
 
 impl<'a> VideoInReport<'a> {
-    pub(super) fn add(&mut self, video: VideoSummary<'a>) {
+    fn add(&mut self, video: VideoSummary<'a>) {
         let (upper, lower) = self.bounds.get_or_insert((video, video));
         if is_less(upper.height, video.height) {
             *upper = video;
@@ -75,7 +104,11 @@ struct BoundsHistory {
 }
 
 impl VideoHistory {
-    pub(super) fn take(&mut self, report: &VideoInReport<'_>, max_runs: usize) {
+    /// Takes a report with these objects.
+    pub(super) fn take(&mut self, objects: &[VideoObject], stats: &Stats, max_runs: usize) {
+        let mut report = VideoInReport::default();
+        let summaries = objects.iter().filter_map(|object| object.summary(stats));
+        summaries.for_each(|summary| report.add(summary));
         if let Some((upper, lower)) = &report.bounds {
             self.upper.add(upper, max_runs);
             self.lower.add(lower, max_runs);

@@ -50,6 +50,8 @@ pub(super) struct ConnectionState {
     configuration: Option<Configuration>,
     negotiation: NegotiationState,
     ice: IceState,
+    /// How the last report was looked at.
+    reading: Option<Reading>,
     transport: TransportState,
     streams: Streams,
     close_reason: Option<String>,
@@ -57,7 +59,17 @@ pub(super) struct ConnectionState {
     end: Option<f64>,
     /// Only clients of rtcstats 5.0 leave sections out.
     descriptions: Option<Box<DescriptionReader>>,
+    /// Of Chrome's first statistics, and for no others.
     translator: Option<Box<Translator>>,
+}
+
+/// What decides which objects of a report are looked at, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reading {
+    arrangement: u64,
+    is_goog: bool,
+    /// Of the translation, if there is one.
+    layout: u64,
 }
 
 impl ConnectionState {
@@ -129,13 +141,31 @@ impl ConnectionState {
     ) {
         let time = event.timestamp();
         self.end = time.or(self.end);
-        let translator = self.translator.get_or_insert_default();
-        let translated = translator.translate(stats);
-        let is_goog = !std::ptr::eq(translated, stats);
+        let arrangement = stats.arrangement();
+        let is_goog = match self.reading {
+            Some(reading) if reading.arrangement == arrangement => reading.is_goog,
+            _ => Translator::is_needed(stats),
+        };
+        let stats = if is_goog {
+            self.translator.get_or_insert_default().translate(stats)
+        } else {
+            stats
+        };
+        let reading = Some(Reading {
+            arrangement,
+            is_goog,
+            layout: stats.layout(),
+        });
+        let is_new = self.reading != reading;
+        if is_new {
+            self.reading = reading;
+            self.transport.arrange(stats, is_goog, budget);
+            self.streams.arrange(stats, is_goog, budget);
+        }
         let is_connected = self.ice.is_connected();
         self.transport
-            .take(translated, is_goog, is_connected, time, budget);
-        self.streams.take(translated, is_goog, budget);
+            .take(stats, is_new, is_connected, time, budget);
+        self.streams.take(stats, budget);
     }
 
     pub(super) fn features(&self) -> ConnectionFeatures {

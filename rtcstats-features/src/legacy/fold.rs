@@ -39,7 +39,7 @@ pub struct LegacyFold {
     /// Of the whole session.
     identifiers: Identifiers,
     is_firefox: bool,
-    connections: IndexMap<Box<str>, ConnectionState, foldhash::fast::RandomState>,
+    connections: IndexMap<Box<str>, Box<ConnectionState>, foldhash::fast::RandomState>,
     dropped: Dropped,
 }
 
@@ -73,7 +73,7 @@ impl LegacyFold {
                 return None;
             }
             None => {
-                let state = ConnectionState::new(self.is_firefox);
+                let state = Box::new(ConnectionState::new(self.is_firefox));
                 self.connections.insert_full(key.into(), state).0
             }
         };

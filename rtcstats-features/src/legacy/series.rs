@@ -31,31 +31,37 @@ pub struct Series {
 pub(super) struct Samples {
     count: u64,
     sum: f64,
-    bounds: Option<(f64, f64)>,
+    min: f64,
+    max: f64,
     variance: Variance,
 }
 
 impl Samples {
     /// Takes a sample, unless it is no number.
+    #[inline]
     pub(super) fn add(&mut self, sample: f64) {
         if !sample.is_finite() {
             return;
         }
+        let is_first = self.count == 0;
         self.count += 1;
         self.sum += sample;
-        let (min, max) = self.bounds.unwrap_or((sample, sample));
-        self.bounds = Some((min.min(sample), max.max(sample)));
+        if is_first || sample < self.min {
+            self.min = sample;
+        }
+        if is_first || sample > self.max {
+            self.max = sample;
+        }
         self.variance.add(sample);
     }
 
     /// None without a sample.
     pub(super) fn series(&self) -> Option<Series> {
-        let (min, max) = self.bounds?;
-        Some(Series {
+        (self.count > 0).then(|| Series {
             count: self.count,
             mean: self.sum / self.count as f64,
-            max,
-            min,
+            max: self.max,
+            min: self.min,
             variance: self.variance.value(),
         })
     }

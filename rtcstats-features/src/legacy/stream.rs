@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::budget::Budget;
 use super::series::{Samples, Series};
 use crate::javascript::number;
+use crate::place::Place;
+use crate::room::{make_room, more_than};
+use crate::statistics::floor;
 
 /// An RTP stream that was sent or received: an `outbound-rtp` or `inbound-rtp` object, or one of type
 /// `ssrc` in Chrome's first statistics.
@@ -60,7 +63,22 @@ pub enum StreamDirection {
 /// The streams of a connection by stats id.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
+    /// Those of the last report, in its order.
+    objects: Vec<StreamObject>,
     by_id: IndexMap<Box<str>, StreamState, foldhash::fast::RandomState>,
+}
+
+/// The object of a stream, and where it has its counters.
+#[derive(Debug, Clone, Copy)]
+struct StreamObject {
+    slot: u32,
+    /// None before the first report with a time.
+    number: Option<usize>,
+    direction: StreamDirection,
+    time: Place,
+    packets: Place,
+    lost: Place,
+    bytes: Place,
 }
 
 #[derive(Debug)]
@@ -87,55 +105,66 @@ struct Counters {
 }
 
 impl Streams {
-    /// Takes a report; `is_goog` tells whether it is a translation.
-    pub(super) fn take(&mut self, stats: &Stats, is_goog: bool, budget: &mut Budget<'_>) {
+    /// Finds the objects to look at, where the layout of the stats is a new one; `is_goog` tells
+    /// whether they are a translation.
+    pub(super) fn arrange(&mut self, stats: &Stats, is_goog: bool, budget: &mut Budget<'_>) {
+        self.objects.clear();
         for object in stats {
-            if let Some(direction) = direction(object, is_goog)
-                && let Some(counters) = Counters::of(object, direction)
-            {
-                self.take_stream(object, stats, direction, counters, budget);
+            let Some(direction) = direction(object, is_goog) else {
+                continue;
+            };
+            let number = self.by_id.get_index_of(object.id());
+            make_room(&mut self.objects);
+            self.objects
+                .push(StreamObject::of(object, direction, number));
+            let known = number.and_then(|number| self.by_id.get_index_mut(number));
+            if let Some((_, stream)) = known.filter(|(_, stream)| stream.track.is_none()) {
+                stream.track = track_of(object, stats).and_then(|track| budget.keep(track));
             }
         }
     }
 
-    fn take_stream(
+    /// Takes a report.
+    pub(super) fn take(&mut self, stats: &Stats, budget: &mut Budget<'_>) {
+        let mut objects = std::mem::take(&mut self.objects);
+        for source in &mut objects {
+            let Some(object) = stats.at(source.slot) else {
+                continue;
+            };
+            let Some(counters) = source.counters(object) else {
+                continue;
+            };
+            match source.number {
+                Some(number) => {
+                    if let Some((_, stream)) = self.by_id.get_index_mut(number) {
+                        stream.take(counters);
+                    }
+                }
+                None => source.number = self.add(object, stats, source.direction, counters, budget),
+            }
+        }
+        self.objects = objects;
+    }
+
+    /// The number of a new stream, if there is room for it.
+    fn add(
         &mut self,
         object: StatsObject<'_>,
         stats: &Stats,
         direction: StreamDirection,
         counters: Counters,
         budget: &mut Budget<'_>,
-    ) {
-        if let Some(stream) = self.by_id.get_mut(object.id()) {
-            stream.take(counters);
-            if stream.track.is_none() {
-                stream.track = track_of(object, stats).and_then(|track| budget.keep(track));
-            }
-            return;
-        }
+    ) -> Option<usize> {
         if self.by_id.len() >= budget.limits.tracks {
             budget.dropped.streams += 1;
-            return;
+            return None;
         }
-        let Some(id) = budget.keep(object.id()) else {
-            return;
-        };
-        let kind = [Field::Kind, Field::MediaType]
-            .iter()
-            .find_map(|field| object.get(*field)?.as_text());
-        let state = StreamState {
-            direction,
-            kind: kind.and_then(|kind| budget.keep(kind)),
-            track: track_of(object, stats).and_then(|track| budget.keep(track)),
-            reports: 1,
-            first: counters,
-            last: counters,
-            active: 0.0,
-            packets: Samples::default(),
-            lost: Samples::default(),
-            bytes: Samples::default(),
-        };
-        self.by_id.insert(id.into(), state);
+        let id = budget.keep(object.id())?;
+        if self.by_id.len() == self.by_id.capacity() {
+            self.by_id.reserve_exact(more_than(self.by_id.len()));
+        }
+        let stream = StreamState::new(object, stats, direction, counters, budget);
+        Some(self.by_id.insert_full(id.into(), stream).0)
     }
 
     pub(super) fn streams(&self) -> IndexMap<String, Stream> {
@@ -171,24 +200,63 @@ fn track_of<'a>(object: StatsObject<'a>, stats: &'a Stats) -> Option<&'a str> {
     source.get(Field::TrackIdentifier)?.as_text()
 }
 
-impl Counters {
-    /// None without a time.
-    fn of(object: StatsObject<'_>, direction: StreamDirection) -> Option<Self> {
-        let number = |field| object.get(field).and_then(Value::as_number);
+impl StreamObject {
+    fn of(object: StatsObject<'_>, direction: StreamDirection, number: Option<usize>) -> Self {
         let (packets, bytes) = match direction {
             StreamDirection::Send => (Field::PacketsSent, Field::BytesSent),
             StreamDirection::Receive => (Field::PacketsReceived, Field::BytesReceived),
         };
-        Some(Self {
-            time: number(Field::Timestamp)?,
-            packets: number(packets),
-            lost: number(Field::PacketsLost),
-            bytes: number(bytes),
+        Self {
+            slot: object.slot(),
+            number,
+            direction,
+            time: Place::of(Field::Timestamp, object),
+            packets: Place::of(packets, object),
+            lost: Place::of(Field::PacketsLost, object),
+            bytes: Place::of(bytes, object),
+        }
+    }
+
+    /// None without a time.
+    #[inline]
+    fn counters(&self, object: StatsObject<'_>) -> Option<Counters> {
+        let values = object.values();
+        Some(Counters {
+            time: self.time.number_in(values)?,
+            packets: self.packets.number_in(values),
+            lost: self.lost.number_in(values),
+            bytes: self.bytes.number_in(values),
         })
     }
 }
 
 impl StreamState {
+    /// A stream by the first report of it.
+    fn new(
+        object: StatsObject<'_>,
+        stats: &Stats,
+        direction: StreamDirection,
+        counters: Counters,
+        budget: &mut Budget<'_>,
+    ) -> Self {
+        let kind = [Field::Kind, Field::MediaType]
+            .iter()
+            .find_map(|field| object.get(*field)?.as_text());
+        Self {
+            direction,
+            kind: kind.and_then(|kind| budget.keep(kind)),
+            track: track_of(object, stats).and_then(|track| budget.keep(track)),
+            reports: 1,
+            first: counters,
+            last: counters,
+            active: 0.0,
+            packets: Samples::default(),
+            lost: Samples::default(),
+            bytes: Samples::default(),
+        }
+    }
+
+    #[inline]
     fn take(&mut self, counters: Counters) {
         let last = self.last;
         let elapsed = counters.time - last.time;
@@ -197,17 +265,16 @@ impl StreamState {
         }
         let rate = |last: Option<f64>, new: Option<f64>| {
             let rate = (new? - last?) * 1_000.0 / elapsed;
-            (rate >= 0.0).then_some(rate.floor())
+            (rate >= 0.0).then(|| floor(rate))
         };
-        for (samples, rate) in [
-            (&mut self.packets, rate(last.packets, counters.packets)),
-            (&mut self.lost, rate(last.lost, counters.lost)),
-            (
-                &mut self.bytes,
-                rate(last.bytes, counters.bytes).map(|bytes| bytes * 8.0),
-            ),
-        ] {
-            rate.into_iter().for_each(|rate| samples.add(rate));
+        if let Some(rate) = rate(last.packets, counters.packets) {
+            self.packets.add(rate);
+        }
+        if let Some(rate) = rate(last.lost, counters.lost) {
+            self.lost.add(rate);
+        }
+        if let Some(rate) = rate(last.bytes, counters.bytes) {
+            self.bytes.add(rate * 8.0);
         }
         if last.bytes != counters.bytes {
             self.active += elapsed;

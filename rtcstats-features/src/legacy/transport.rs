@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::budget::Budget;
 use super::series::{Samples, Series};
 use crate::javascript::optional_number;
+use crate::place::Place;
 
 /// What reports say of the transport: of its selected candidate pair.
 ///
@@ -120,6 +121,8 @@ pub struct CandidateEnd {
 /// The state of it.
 #[derive(Debug, Default)]
 pub(super) struct TransportState {
+    pair: Option<PairPlaces>,
+    bandwidth: Option<BandwidthPlaces>,
     round_trip_times: Samples,
     initial_round_trip_times: Samples,
     /// When a pair was selected first.
@@ -132,13 +135,32 @@ pub(super) struct TransportState {
     last_time: Option<f64>,
     pair_id: String,
     ends: Ends,
-    first_pair: Option<CandidatePair>,
+    first_pair: Option<Box<CandidatePair>>,
     changes: u64,
     network_types: Vec<String>,
     dtls_cipher: Option<String>,
     srtp_cipher: Option<String>,
     outgoing: Samples,
     incoming: Samples,
+}
+
+/// Where the selected pair is, and in it what is wanted of it.
+#[derive(Debug, Clone, Copy)]
+struct PairPlaces {
+    slot: u32,
+    round_trip_time: Place,
+    /// What a round-trip time is multiplied with to get milliseconds.
+    milliseconds: f64,
+    bytes_sent: Place,
+    bytes_received: Place,
+}
+
+/// Where the bandwidth estimation is told.
+#[derive(Debug, Clone, Copy)]
+struct BandwidthPlaces {
+    slot: u32,
+    outgoing: Place,
+    incoming: Place,
 }
 
 /// The ids of the candidates of the last pair.
@@ -152,32 +174,52 @@ struct Ends {
 const INITIAL: f64 = 30_000.0;
 
 impl TransportState {
-    /// Takes a report; `is_goog` tells whether it is a translation.
+    /// Finds the objects to look at, where the layout of the stats is a new one, and takes what stays
+    /// as long as that does; `is_goog` tells whether they are a translation.
+    pub(super) fn arrange(&mut self, stats: &Stats, is_goog: bool, budget: &mut Budget<'_>) {
+        self.take_ciphers(stats, budget);
+        let pair = selected_pair(stats);
+        let estimation = if is_goog {
+            let mut objects = stats.iter();
+            objects.find(|object| object.kind() == Some(StatsKind::VideoBwe))
+        } else {
+            pair
+        };
+        self.bandwidth = estimation.map(BandwidthPlaces::of);
+        self.pair = pair.map(|pair| PairPlaces::of(pair, is_goog));
+    }
+
+    /// Takes a report; `is_new` tells whether its layout is.
     pub(super) fn take(
         &mut self,
         stats: &Stats,
-        is_goog: bool,
+        is_new: bool,
         is_connected: bool,
         time: Option<f64>,
         budget: &mut Budget<'_>,
     ) {
-        self.take_ciphers(stats, budget);
-        let pair = selected_pair(stats);
-        self.take_bandwidth(stats, is_goog, pair);
-        let Some(pair) = pair else {
+        self.take_bandwidth(stats);
+        let Some(places) = self.pair else {
             return;
         };
-        self.take_round_trip_time(pair, is_goog, time);
-        self.take_bytes(pair, time);
-        let local = candidate(stats, pair, Field::LocalCandidateId);
-        let remote = candidate(stats, pair, Field::RemoteCandidateId);
+        let Some(pair) = stats.at(places.slot) else {
+            return;
+        };
+        self.take_round_trip_time(places.round_trip_time(pair), time);
+        self.take_bytes(pair, places, time);
         if is_connected && self.first_pair.is_none() {
-            self.first_pair = Some(CandidatePair {
-                local: CandidateEnd::of(local, budget),
-                remote: CandidateEnd::of(remote, budget),
-            });
+            let end = |field, budget: &mut Budget<'_>| {
+                CandidateEnd::of(candidate(stats, pair, field), budget)
+            };
+            self.first_pair = Some(Box::new(CandidatePair {
+                local: end(Field::LocalCandidateId, budget),
+                remote: end(Field::RemoteCandidateId, budget),
+            }));
         }
-        self.take_ends(pair, local, budget);
+        if is_new {
+            let local = candidate(stats, pair, Field::LocalCandidateId);
+            self.take_ends(pair, local, budget);
+        }
     }
 
     fn take_ciphers(&mut self, stats: &Stats, budget: &mut Budget<'_>) {
@@ -201,29 +243,23 @@ impl TransportState {
         }
     }
 
-    fn take_bandwidth(&mut self, stats: &Stats, is_goog: bool, pair: Option<StatsObject<'_>>) {
-        let source = if is_goog {
-            let mut objects = stats.iter();
-            objects.find(|object| object.kind() == Some(StatsKind::VideoBwe))
-        } else {
-            pair
+    fn take_bandwidth(&mut self, stats: &Stats) {
+        let Some(places) = self.bandwidth else {
+            return;
         };
-        for (samples, field) in [
-            (&mut self.outgoing, Field::AvailableOutgoingBitrate),
-            (&mut self.incoming, Field::AvailableIncomingBitrate),
+        let Some(object) = stats.at(places.slot) else {
+            return;
+        };
+        for (samples, place) in [
+            (&mut self.outgoing, places.outgoing),
+            (&mut self.incoming, places.incoming),
         ] {
-            let bitrate = source.and_then(|object| object.get(field)?.as_number());
+            let bitrate = place.number(object);
             bitrate.into_iter().for_each(|bitrate| samples.add(bitrate));
         }
     }
 
-    fn take_round_trip_time(&mut self, pair: StatsObject<'_>, is_goog: bool, time: Option<f64>) {
-        let number = |field| pair.get(field).and_then(Value::as_number);
-        let round_trip_time = if is_goog {
-            number(Field::RoundTripTime)
-        } else {
-            number(Field::CurrentRoundTripTime).map(|seconds| seconds * 1_000.0)
-        };
+    fn take_round_trip_time(&mut self, round_trip_time: Option<f64>, time: Option<f64>) {
         let Some(round_trip_time) = round_trip_time else {
             return;
         };
@@ -236,22 +272,22 @@ impl TransportState {
         }
     }
 
-    fn take_bytes(&mut self, pair: StatsObject<'_>, time: Option<f64>) {
+    fn take_bytes(&mut self, pair: StatsObject<'_>, places: PairPlaces, time: Option<f64>) {
         let is_same = self.pair_id == pair.id();
         let elapsed = self
             .last_time
             .zip(time)
             .map(|(last, time)| time - last)
             .filter(|elapsed| is_same && *elapsed > 0.0);
-        for (last, samples, field) in [
-            (&mut self.bytes_sent, &mut self.sending, Field::BytesSent),
+        for (last, samples, place) in [
+            (&mut self.bytes_sent, &mut self.sending, places.bytes_sent),
             (
                 &mut self.bytes_received,
                 &mut self.receiving,
-                Field::BytesReceived,
+                places.bytes_received,
             ),
         ] {
-            let bytes = pair.get(field).and_then(Value::as_number);
+            let bytes = place.number(pair);
             if let (Some(last), Some(bytes), Some(elapsed)) = (*last, bytes, elapsed)
                 && bytes > last
             {
@@ -305,7 +341,7 @@ impl TransportState {
             mean_sending_bitrate: self.sending.mean(),
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
-            first_candidate_pair: self.first_pair.clone(),
+            first_candidate_pair: self.first_pair.as_deref().cloned(),
             candidate_pair_changes: self.changes,
             network_types: self.network_types.clone(),
             dtls_cipher_suite: self.dtls_cipher.clone(),
@@ -324,6 +360,38 @@ fn set(own: &mut String, text: &str) -> bool {
     own.clear();
     own.push_str(text);
     true
+}
+
+impl PairPlaces {
+    fn of(pair: StatsObject<'_>, is_goog: bool) -> Self {
+        let (round_trip_time, milliseconds) = if is_goog {
+            (Field::RoundTripTime, 1.0)
+        } else {
+            (Field::CurrentRoundTripTime, 1_000.0)
+        };
+        Self {
+            slot: pair.slot(),
+            round_trip_time: Place::of(round_trip_time, pair),
+            milliseconds,
+            bytes_sent: Place::of(Field::BytesSent, pair),
+            bytes_received: Place::of(Field::BytesReceived, pair),
+        }
+    }
+
+    /// In milliseconds.
+    fn round_trip_time(&self, pair: StatsObject<'_>) -> Option<f64> {
+        Some(self.round_trip_time.number(pair)? * self.milliseconds)
+    }
+}
+
+impl BandwidthPlaces {
+    fn of(object: StatsObject<'_>) -> Self {
+        Self {
+            slot: object.slot(),
+            outgoing: Place::of(Field::AvailableOutgoingBitrate, object),
+            incoming: Place::of(Field::AvailableIncomingBitrate, object),
+        }
+    }
 }
 
 fn selected_pair(stats: &Stats) -> Option<StatsObject<'_>> {

@@ -28,7 +28,7 @@ pub struct RtcstatsFold {
 
 /// In the order of their first event.
 #[derive(Default)]
-struct Connections(IndexMap<Box<str>, PeerConnection, RandomState>);
+struct Connections(IndexMap<Box<str>, Box<PeerConnection>, RandomState>);
 
 /// What JavaScript makes of `null` as a key, under which existing readers file the page.
 const PAGE: &str = "null";
@@ -44,15 +44,21 @@ impl RtcstatsFold {
 impl Connections {
     /// The connection with this key, if there is room for it.
     fn get(&mut self, key: &str, time: f64, quota: &mut Quota<'_>) -> Option<&mut PeerConnection> {
-        if !self.0.contains_key(key) {
-            let limits = quota.limits;
-            if !quota.admits_one(self.0.len(), limits.connections) || !quota.admits_text(key.len())
-            {
-                return None;
+        let number = match self.0.get_index_of(key) {
+            Some(number) => number,
+            None => {
+                let limits = quota.limits;
+                if !quota.admits_one(self.0.len(), limits.connections)
+                    || !quota.admits_text(key.len())
+                {
+                    return None;
+                }
+                let connection = Box::new(PeerConnection::new(time));
+                self.0.insert_full(key.into(), connection).0
             }
-            self.0.insert(key.into(), PeerConnection::new(time));
-        }
-        self.0.get_mut(key)
+        };
+        let (_, connection) = self.0.get_index_mut(number)?;
+        Some(connection)
     }
 }
 

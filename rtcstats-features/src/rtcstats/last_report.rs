@@ -1,32 +1,43 @@
 //! What the last report of an RTP stream says.
 
 use rtcstats_proto::RawJson;
-use rtcstats_proto::json::{Value, number_from_text};
+use rtcstats_proto::json::Value;
 use rtcstats_proto::stats::{Field, StatsObject};
 use serde_json::Value as Json;
 
 use super::quota::Quota;
+use crate::javascript::json_of;
+use crate::place::Place;
 
 /// The wanted members of the last report.
 ///
-/// Where they are in the object is found out once, and again when its members change.
+/// Where they are in the object is found out once, and again when the layout of the stats changes.
 #[derive(Debug, Default)]
 pub(super) struct LastReport {
     /// Slot and shape of the object.
     of: Option<(u32, u32)>,
-    columns: Vec<Column>,
+    /// Those that are numbers: nearly all.
+    numbers: Vec<NumberMember>,
+    others: Vec<OtherMember>,
 }
 
 #[derive(Debug)]
-struct Column {
-    field: Field,
-    position: u32,
-    member: Member,
+struct NumberMember {
+    place: Place,
+    number: f64,
+}
+
+#[derive(Debug)]
+struct OtherMember {
+    place: Place,
+    value: Kept,
+    /// It changes while the layout stays.
+    is_volatile: bool,
 }
 
 /// A value that is kept. An array or object is its JSON text.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Member {
+#[derive(Debug)]
+enum Kept {
     Null,
     Bool(bool),
     Number(f64),
@@ -86,79 +97,110 @@ const WANTED: [Field; 44] = [
 ];
 
 impl LastReport {
-    /// Takes the object of the next report. Returns whether it has other members than the one before.
-    pub(super) fn take(&mut self, object: StatsObject<'_>, quota: &mut Quota<'_>) -> bool {
+    /// Takes the object of a report with another layout than the one before.
+    pub(super) fn arrange(&mut self, object: StatsObject<'_>, quota: &mut Quota<'_>) {
         let of = Some((object.slot(), object.shape()));
-        let is_reshaped = self.of != of;
-        if is_reshaped {
+        if self.of != of {
             self.of = of;
-            self.find_columns(object);
+            self.find_members(object, quota);
         }
-        for column in &mut self.columns {
-            if let Some(value) = object.get_at(column.position as usize, column.field) {
-                column.member.set(value, quota);
+        for member in &mut self.others {
+            member.take(object, quota);
+        }
+    }
+
+    fn find_members(&mut self, object: StatsObject<'_>, quota: &mut Quota<'_>) {
+        self.numbers.clear();
+        self.others.clear();
+        for field in WANTED {
+            let place = Place::of(field, object);
+            match place.get(object) {
+                None => {}
+                Some(Value::Number(number)) => self.numbers.push(NumberMember { place, number }),
+                Some(_) => {
+                    let mut member = OtherMember {
+                        place,
+                        value: Kept::Null,
+                        is_volatile: !field.is_descriptive(),
+                    };
+                    member.take(object, quota);
+                    self.others.push(member);
+                }
             }
         }
-        is_reshaped
+        self.numbers.shrink_to_fit();
+        self.others.shrink_to_fit();
     }
 
-    fn find_columns(&mut self, object: StatsObject<'_>) {
-        self.columns.clear();
-        let columns = WANTED.iter().filter_map(|field| {
-            Some(Column {
-                field: *field,
-                position: u32::try_from(object.position(*field)?).ok()?,
-                member: Member::Null,
-            })
-        });
-        self.columns.extend(columns);
-        self.columns.shrink_to_fit();
+    /// Takes the object of the next report.
+    #[inline]
+    pub(super) fn take(&mut self, object: StatsObject<'_>, quota: &mut Quota<'_>) {
+        let values = object.values();
+        for member in &mut self.numbers {
+            let Some(number) = member.place.number_in(values) else {
+                return self.find_members(object, quota);
+            };
+            member.number = number;
+        }
+        for member in self.others.iter_mut().filter(|member| member.is_volatile) {
+            member.take(object, quota);
+        }
     }
 
-    /// Which column a member is in, if the object has it.
-    pub(super) fn column(&self, field: Field) -> Option<usize> {
-        self.columns.iter().position(|column| column.field == field)
-    }
-
-    pub(super) fn member(&self, column: Option<usize>) -> Option<&Member> {
-        self.columns.get(column?).map(|column| &column.member)
-    }
-
-    pub(super) fn get(&self, field: Field) -> Option<&Member> {
-        self.member(self.column(field))
+    /// A member; an array or object as text.
+    pub(super) fn get(&self, field: Field) -> Option<Value<'_>> {
+        let mut numbers = self.numbers.iter();
+        if let Some(member) = numbers.find(|member| member.place.field() == field) {
+            return Some(Value::Number(member.number));
+        }
+        let mut others = self.others.iter();
+        let member = others.find(|member| member.place.field() == field)?;
+        Some(member.value.get())
     }
 
     /// The number in a member; NaN for what is none.
     pub(super) fn number(&self, field: Field) -> Option<f64> {
-        self.get(field).map(Member::number)
+        Some(self.get(field)?.as_number().unwrap_or(f64::NAN))
     }
 
     /// A text or flag as it is.
     pub(super) fn json(&self, field: Field) -> Option<Json> {
-        self.get(field).map(Member::json)
+        self.get(field).map(json_of)
+    }
+
+    /// The JSON of an array or object.
+    pub(super) fn nested(&self, field: Field) -> Option<RawJson<'_>> {
+        RawJson::parse(self.get(field)?.as_text()?).ok()
     }
 
     /// The quotient of two members. Absent if one of them is, or the second is 0.
     pub(super) fn ratio(&self, dividend: Field, divisor: Field) -> Option<f64> {
         let (dividend, divisor) = (self.get(dividend)?, self.get(divisor)?);
-        if *divisor == Member::Number(0.0) {
+        if divisor == Value::Number(0.0) {
             return None;
         }
         Some(dividend.to_number() / divisor.to_number())
     }
 }
 
-impl Member {
-    #[inline]
+impl OtherMember {
+    fn take(&mut self, object: StatsObject<'_>, quota: &mut Quota<'_>) {
+        if let Some(value) = self.place.get(object) {
+            // A number changes without notice.
+            self.is_volatile |= matches!(value, Value::Number(_));
+            self.value.set(value, quota);
+        }
+    }
+}
+
+impl Kept {
     fn set(&mut self, value: Value<'_>, quota: &mut Quota<'_>) {
-        match (&mut *self, value) {
-            (Self::Number(own), Value::Number(number)) => *own = number,
-            (Self::Text(own), Value::Text(text)) if own == text => {}
-            (_, Value::Number(number)) => *self = Self::Number(number),
-            (_, Value::Bool(value)) => *self = Self::Bool(value),
-            (_, Value::Null) => *self = Self::Null,
-            (_, Value::Text(text)) => self.set_text(text, quota),
-            (_, Value::Nested(raw)) => self.set_text(raw.as_str(), quota),
+        match value {
+            Value::Null => *self = Self::Null,
+            Value::Bool(value) => *self = Self::Bool(value),
+            Value::Number(number) => *self = Self::Number(number),
+            Value::Text(text) => self.set_text(text, quota),
+            Value::Nested(raw) => self.set_text(raw.as_str(), quota),
         }
     }
 
@@ -174,51 +216,12 @@ impl Member {
         }
     }
 
-    /// The number, or NaN for what is none.
-    pub(super) fn number(&self) -> f64 {
+    fn get(&self) -> Value<'_> {
         match self {
-            Self::Number(number) => *number,
-            _ => f64::NAN,
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text),
         }
-    }
-
-    /// JavaScript's conversion to a number.
-    fn to_number(&self) -> f64 {
-        match self {
-            Self::Null => 0.0,
-            Self::Bool(value) => f64::from(u8::from(*value)),
-            Self::Number(number) => *number,
-            Self::Text(text) => number_from_text(text),
-        }
-    }
-
-    pub(super) fn is_truthy(&self) -> bool {
-        match self {
-            Self::Null => false,
-            Self::Bool(value) => *value,
-            Self::Number(number) => *number != 0.0 && !number.is_nan(),
-            Self::Text(text) => !text.is_empty(),
-        }
-    }
-
-    pub(super) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn json(&self) -> Json {
-        match self {
-            Self::Null => Json::Null,
-            Self::Bool(value) => Json::Bool(*value),
-            Self::Number(number) => crate::javascript::json_number(*number),
-            Self::Text(text) => Json::String(text.clone()),
-        }
-    }
-
-    /// The JSON of an array or object.
-    pub(super) fn nested(&self) -> Option<RawJson<'_>> {
-        RawJson::parse(self.text()?).ok()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::quota::{Quota, take};
+use crate::room::make_room;
 
 /// Counts reports by stats id.
 ///
@@ -58,6 +59,7 @@ impl ReportCounts {
                     return None;
                 }
                 let number = self.counted.len();
+                make_room(&mut self.counted);
                 self.counted.push(Counted {
                     earlier: 0,
                     since: None,
@@ -73,6 +75,7 @@ impl ReportCounts {
         counted.walk = self.walks;
         if counted.since.is_none() {
             counted.since = Some(report);
+            make_room(&mut self.present);
             self.present.push(number);
         }
         Some(number)

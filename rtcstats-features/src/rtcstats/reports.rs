@@ -9,14 +9,16 @@ use super::report_counts::ReportCounts;
 use super::selected_pair::SelectedPairs;
 use super::stream::Stream;
 use super::tracks::Tracks;
+use crate::room::make_room;
 
 /// What is known of the reports.
 ///
-/// Where the objects of interest are is found out once, and again when objects come or go.
+/// Where the objects of interest are is found out once, and again when the layout of the stats changes.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     count: u64,
-    arrangement: Option<u64>,
+    /// That of the last report.
+    layout: Option<u64>,
     counts: ReportCounts,
     streams: Vec<Stream>,
     /// Slots of the streams in the last report, and which they are, in its order.
@@ -42,8 +44,8 @@ impl Reports {
         quota: &mut Quota<'_>,
     ) {
         self.count += 1;
-        if self.arrangement != Some(stats.arrangement()) {
-            self.arrangement = Some(stats.arrangement());
+        if self.layout != Some(stats.layout()) {
+            self.layout = Some(stats.layout());
             self.arrange(stats, time, quota);
         }
         let transports = self.selected.transports();
@@ -93,10 +95,15 @@ impl Reports {
             if is_rtp && stream.is_none() && take!(quota, rtp_streams) {
                 *stream = Some(self.streams.len());
                 let new = Stream::new(self.streams.len(), object.id());
+                make_room(&mut self.streams);
                 self.streams.push(new);
             }
-            if let Some(stream) = *stream {
-                self.current.push((object.slot(), stream));
+            if let Some(number) = *stream {
+                make_room(&mut self.current);
+                self.current.push((object.slot(), number));
+                if let Some(stream) = self.streams.get_mut(number) {
+                    stream.arrange(object, stats, quota);
+                }
             }
         }
         self.counts.end(self.count);

@@ -2,6 +2,7 @@
 
 use super::TrackFeatures;
 use super::quota::{Quota, take};
+use crate::room::make_room;
 
 /// How often a stream had which width and height.
 #[derive(Debug, Default)]
@@ -58,6 +59,7 @@ impl Histogram {
             }
             Err(position) if take!(quota, resolutions) => {
                 self.last = position;
+                make_room(&mut self.counts);
                 self.counts.insert(position, (value, 1));
             }
             Err(_) => {}

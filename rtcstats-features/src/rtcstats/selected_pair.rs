@@ -6,38 +6,42 @@ use rtcstats_proto::stats::{Field, Stats, StatsObject};
 use serde_json::Value as Json;
 
 use super::ConnectionFeatures;
-use super::place::{Place, Reference};
 use super::quota::{Quota, take};
+use crate::javascript::key_of;
+use crate::place::{Link, Place};
 
 /// What is known of the pairs that were selected.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SelectedPairs {
-    /// Where the transports are, in the order of the report, and their selected pair's id in them.
-    transports: Vec<(u32, Place)>,
-    pair: Reference,
-    places: Places,
+    /// In the order of the report.
+    transports: Vec<Transport>,
     /// In the order in which they were selected first.
     pairs: Vec<PairTotals>,
     /// The last one of them.
     current: usize,
     first: Option<Sample>,
     last: Option<Sample>,
-    candidates: Option<FirstPair>,
+    candidates: Option<Box<FirstPair>>,
 }
 
+/// A transport, and where it has what is wanted of it.
 #[derive(Debug)]
-struct Places {
+struct Transport {
+    slot: u32,
+    selected: Place,
     bytes_sent: Place,
     bytes_received: Place,
-    round_trip_time: Place,
-    responses: Place,
+    /// Its pair, with `totalRoundTripTime` and `responsesReceived`.
+    pair: Link<2>,
 }
 
 /// A transport and its selected pair in one report.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Selected<'a> {
-    transport: StatsObject<'a>,
+    counters: Counters,
     pair: StatsObject<'a>,
+    round_trip_time: Option<Value<'a>>,
+    responses: Option<Value<'a>>,
 }
 
 /// What was last reported of a pair while it was selected.
@@ -48,12 +52,18 @@ struct PairTotals {
     responses: f64,
 }
 
-/// The counters of the transport in one report.
+/// The counters of the transport; NaN if it has none.
+#[derive(Debug, Clone, Copy)]
+struct Counters {
+    bytes_sent: f64,
+    bytes_received: f64,
+}
+
+/// The counters in one report.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     time: f64,
-    bytes_sent: f64,
-    bytes_received: f64,
+    counters: Counters,
 }
 
 /// The candidates of the first pair of a connection that is connected.
@@ -70,71 +80,63 @@ struct FirstPair {
     remote_type: Option<Json>,
 }
 
-impl Default for SelectedPairs {
-    fn default() -> Self {
-        Self {
-            transports: Vec::new(),
-            pair: Reference::default(),
-            places: Places {
-                bytes_sent: Place::of(Field::BytesSent),
-                bytes_received: Place::of(Field::BytesReceived),
-                round_trip_time: Place::of(Field::TotalRoundTripTime),
-                responses: Place::of(Field::ResponsesReceived),
-            },
-            pairs: Vec::new(),
-            current: 0,
-            first: None,
-            last: None,
-            candidates: None,
-        }
-    }
-}
-
 impl SelectedPairs {
-    /// Forgets where the transports are.
+    /// Forgets the transports, since the layout of the stats is another one.
     pub(super) fn clear_transports(&mut self) {
         self.transports.clear();
     }
 
     /// One more of the transports.
     pub(super) fn add_transport(&mut self, transport: StatsObject<'_>) {
-        let place = Place::of(Field::SelectedCandidatePairId);
-        self.transports.push((transport.slot(), place));
+        self.transports.push(Transport {
+            slot: transport.slot(),
+            selected: Place::of(Field::SelectedCandidatePairId, transport),
+            bytes_sent: Place::of(Field::BytesSent, transport),
+            bytes_received: Place::of(Field::BytesReceived, transport),
+            pair: Link::to([Field::TotalRoundTripTime, Field::ResponsesReceived]),
+        });
     }
 
     /// The slots of the transports.
     pub(super) fn transports(&self) -> impl Iterator<Item = u32> {
-        self.transports.iter().map(|(slot, _)| *slot)
+        self.transports.iter().map(|transport| transport.slot)
     }
 
     /// The first transport of a report that has selected a pair, and that pair if it is there.
     pub(super) fn find<'a>(&mut self, stats: &'a Stats) -> Option<Selected<'a>> {
-        let (transport, id) = self.transports.iter_mut().find_map(|(slot, selected)| {
-            let transport = stats.at(*slot)?;
-            Some((transport, selected.get_id(transport)?))
+        let mut transports = self.transports.iter_mut();
+        let (transport, object) = transports.find_map(|transport| {
+            let object = stats.at(transport.slot)?;
+            let id = transport.selected.get(object)?;
+            id.is_truthy().then_some((transport, object))
         })?;
-        let pair = self.pair.follow(&id, stats)?;
-        Some(Selected { transport, pair })
+        let pair = transport
+            .pair
+            .follow(transport.selected, Some(object), stats)?;
+        let [round_trip_time, responses] = transport.pair.places;
+        let number = |place: Place| place.get(object).map_or(f64::NAN, Value::to_number);
+        Some(Selected {
+            counters: Counters {
+                bytes_sent: number(transport.bytes_sent),
+                bytes_received: number(transport.bytes_received),
+            },
+            pair,
+            round_trip_time: round_trip_time.get(pair),
+            responses: responses.get(pair),
+        })
     }
 
     /// Takes the pair of a report.
     pub(super) fn take(&mut self, selected: Selected<'_>, time: f64, quota: &mut Quota<'_>) {
-        let places = &mut self.places;
-        let number = |value: Option<Value<'_>>| value.map_or(f64::NAN, Value::to_number);
-        let sample = Sample {
-            time,
-            bytes_sent: number(places.bytes_sent.get(selected.transport)),
-            bytes_received: number(places.bytes_received.get(selected.transport)),
-        };
-        if self.first.is_none() && sample.bytes_sent > 0.0 && sample.bytes_received > 0.0 {
+        let counters = selected.counters;
+        let sample = Sample { time, counters };
+        if self.first.is_none() && counters.bytes_sent > 0.0 && counters.bytes_received > 0.0 {
             self.first = Some(sample);
         }
         self.last = Some(sample);
-        let round_trip_time = places.round_trip_time.get(selected.pair);
-        let responses = places.responses.get(selected.pair);
         if let Some(totals) = self.totals(selected.pair.id(), quota) {
-            totals.round_trip_time = round_trip_time.map_or(0.0, Value::to_number);
-            totals.responses = responses.map_or(0.0, Value::to_number);
+            totals.round_trip_time = selected.round_trip_time.map_or(0.0, Value::to_number);
+            totals.responses = selected.responses.map_or(0.0, Value::to_number);
         }
     }
 
@@ -175,7 +177,7 @@ impl SelectedPairs {
         let mut keep = |candidate: Option<StatsObject<'_>>, field| {
             quota.keep_member(candidate.and_then(|candidate| candidate.get(field)))
         };
-        self.candidates = Some(FirstPair {
+        self.candidates = Some(Box::new(FirstPair {
             local_address: keep(local, Field::Address),
             local_network_type: keep(local, Field::NetworkType),
             local_protocol: keep(local, Field::Protocol),
@@ -188,7 +190,7 @@ impl SelectedPairs {
             }),
             remote_address: keep(remote, Field::Address),
             remote_type: keep(remote, Field::CandidateType),
-        });
+        }));
     }
 
     pub(super) fn write(&self, features: &mut ConnectionFeatures) {
@@ -209,6 +211,7 @@ impl SelectedPairs {
         {
             let seconds = (last.time - first.time) / 1000.0;
             let rate = |first: f64, last: f64| Some((last - first) * 8.0 / seconds);
+            let (first, last) = (first.counters, last.counters);
             features.average_outbound_bitrate = rate(first.bytes_sent, last.bytes_sent);
             features.average_inbound_bitrate = rate(first.bytes_received, last.bytes_received);
         }
@@ -234,8 +237,8 @@ impl<'a> Selected<'a> {
     }
 
     fn candidate(self, field: Field, stats: &'a Stats) -> Option<StatsObject<'a>> {
-        let id = Place::of(field).get_id(self.pair)?;
-        stats.get(&id)
+        let id = self.pair.get(field).filter(|id| id.is_truthy())?;
+        stats.get(&key_of(Some(id)))
     }
 
     /// The addresses of the local and of the remote candidate.

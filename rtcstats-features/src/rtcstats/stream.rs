@@ -5,11 +5,11 @@ use rtcstats_proto::stats::{Field, Stats, StatsKind, StatsObject};
 use serde_json::Value as Json;
 
 use super::flushes::Flushes;
-use super::last_report::{LastReport, Member};
-use super::place::{Place, Reference};
+use super::last_report::LastReport;
 use super::quota::Quota;
 use super::resolution::Resolutions;
 use super::tracks::{Ident, Tracks};
+use crate::place::Place;
 
 /// What is known of a stream, whether it has a track or not.
 #[derive(Debug)]
@@ -17,31 +17,16 @@ pub(super) struct Stream {
     number: usize,
     id: Box<str>,
     pub(super) last: LastReport,
-    columns: Columns,
     pub(super) last_time: f64,
-    pub(super) codec: Option<Codec>,
+    pub(super) codec: Option<Box<Codec>>,
     pub(super) has_null_decoder: bool,
+    width: Place,
+    height: Place,
     pub(super) resolutions: Option<Box<Resolutions>>,
+    jitter_buffer_flushes: Place,
     pub(super) flushes: Flushes,
-    pub(super) remote: Remote,
-    source: TrackReference,
-    /// In older browsers a stream leads to its track by way of an object for the track.
-    track: TrackReference,
-    association: Association,
-}
-
-/// Where the last report has what is looked at each time.
-#[derive(Debug, Default)]
-struct Columns {
-    track: Option<usize>,
-    source: Option<usize>,
-    track_object: Option<usize>,
-    remote: Option<usize>,
-    codec: Option<usize>,
-    width: Option<usize>,
-    height: Option<usize>,
-    flushes: Option<usize>,
-    decoder: Option<usize>,
+    pub(super) remote: Option<Box<Remote>>,
+    search: TrackSearch,
 }
 
 /// The first codec of a stream.
@@ -51,29 +36,27 @@ pub(super) struct Codec {
     pub(super) sdp_fmtp_line: Json,
 }
 
-/// What the receiver of a stream that is sent says of it, in the last report.
+/// What the receiver of a stream that is sent says of it, if it says something of ECN.
 #[derive(Debug)]
 pub(super) struct Remote {
-    reference: Reference,
+    slot: u32,
     places: [Place; 3],
-    /// Packets with ECT(1), with CE, and with an ECT(1) marking that was lost.
+    /// Packets with ECT(1), with CE, and with an ECT(1) marking that was lost; in the last report.
     pub(super) packets: [Option<f64>; 3],
 }
 
-/// The object that has the id of the stream's track.
-#[derive(Debug)]
-struct TrackReference {
-    reference: Reference,
-    ident: Place,
-}
-
-/// What was last tried to find the track of a stream.
-#[derive(Debug, Default)]
-struct Association {
-    is_found: bool,
-    /// How many tracks there were.
-    tracks: Option<usize>,
-    ident: Option<Member>,
+/// How the search for the track of a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TrackSearch {
+    /// To be done.
+    Open,
+    /// It was found, and stays the first: those that come are behind it.
+    Found { is_of_older_client: bool },
+    /// None of so many was it.
+    Failed {
+        tracks: usize,
+        is_of_older_client: bool,
+    },
 }
 
 impl Stream {
@@ -82,24 +65,16 @@ impl Stream {
             number,
             id: id.into(),
             last: LastReport::default(),
-            columns: Columns::default(),
             last_time: f64::NAN,
             codec: None,
             has_null_decoder: false,
+            width: Place::nowhere(Field::FrameWidth),
+            height: Place::nowhere(Field::FrameHeight),
             resolutions: None,
+            jitter_buffer_flushes: Place::nowhere(Field::JitterBufferFlushes),
             flushes: Flushes::default(),
-            remote: Remote {
-                reference: Reference::default(),
-                places: [
-                    Place::of(Field::PacketsReceivedWithEct1),
-                    Place::of(Field::PacketsReceivedWithCe),
-                    Place::of(Field::PacketsWithBleachedEct1Marking),
-                ],
-                packets: [None; 3],
-            },
-            source: TrackReference::new(),
-            track: TrackReference::new(),
-            association: Association::default(),
+            remote: None,
+            search: TrackSearch::Open,
         }
     }
 
@@ -107,7 +82,29 @@ impl Stream {
         &self.id
     }
 
+    /// Looks at the stream's object where the layout of the stats is a new one: at all that stays as
+    /// long as that does.
+    pub(super) fn arrange(
+        &mut self,
+        object: StatsObject<'_>,
+        stats: &Stats,
+        quota: &mut Quota<'_>,
+    ) {
+        self.last.arrange(object, quota);
+        self.width = Place::of(Field::FrameWidth, object);
+        self.height = Place::of(Field::FrameHeight, object);
+        self.jitter_buffer_flushes = Place::of(Field::JitterBufferFlushes, object);
+        let decoder = object.get(Field::DecoderImplementation);
+        self.has_null_decoder |= decoder == Some(Value::Text("NullVideoDecoder"));
+        if self.codec.is_none() {
+            self.codec = Codec::of(object, stats, quota).map(Box::new);
+        }
+        self.remote = Remote::of(object, stats).map(Box::new);
+        self.search = TrackSearch::Open;
+    }
+
     /// Takes the stream's object in the next report.
+    #[inline]
     pub(super) fn take(
         &mut self,
         object: StatsObject<'_>,
@@ -116,140 +113,159 @@ impl Stream {
         tracks: &mut Tracks,
         quota: &mut Quota<'_>,
     ) {
-        if self.last.take(object, quota) {
-            self.columns = Columns::of(&self.last);
-        }
+        self.last.take(object, quota);
         self.last_time = time;
-        self.take_codec(stats, quota);
-        self.take_picture(quota);
-        if let Some(flushes) = self.last.member(self.columns.flushes) {
-            self.flushes.take(flushes.number(), time);
+        let number = |place: Place| place.number(object).unwrap_or(f64::NAN);
+        if self.width.is_there() && self.height.is_there() {
+            let resolutions = self.resolutions.get_or_insert_default();
+            resolutions.take(number(self.width), number(self.height), quota);
         }
-        if object.kind() == Some(StatsKind::OutboundRtp) {
-            let remote = self.last.member(self.columns.remote);
-            self.remote.take(remote, stats);
+        if self.jitter_buffer_flushes.is_there() {
+            self.flushes.take(number(self.jitter_buffer_flushes), time);
         }
-        self.find_track(object.kind(), stats, tracks);
+        if let Some(remote) = &mut self.remote {
+            remote.take(stats);
+        }
+        if !self.search.is_settled(tracks) {
+            self.find_track(object, stats, tracks);
+        }
     }
 
-    fn find_track(&mut self, kind: Option<StatsKind>, stats: &Stats, tracks: &mut Tracks) {
-        let mut ident = match kind {
-            Some(StatsKind::InboundRtp) => {
-                let ident = self.last.member(self.columns.track);
-                ident.map_or(Ident::Absent, Ident::of)
-            }
-            Some(StatsKind::OutboundRtp) => {
-                let source = self.last.member(self.columns.source);
-                self.source.ident(source, stats)
-            }
+    fn find_track(&mut self, object: StatsObject<'_>, stats: &Stats, tracks: &mut Tracks) {
+        let is_of_older_client = tracks.are_of_older_client();
+        let mut ident = match object.kind() {
+            Some(StatsKind::InboundRtp) => Ident::of(object.get(Field::TrackIdentifier)),
+            Some(StatsKind::OutboundRtp) => ident_behind(object, Field::MediaSourceId, stats),
             _ => return,
         };
-        if ident == Ident::Absent && tracks.are_of_older_client() {
-            let track = self.last.member(self.columns.track_object);
-            ident = self.track.ident(track, stats);
+        // In older browsers a stream leads to its track by way of an object for the track.
+        if ident == Ident::Absent && is_of_older_client {
+            ident = ident_behind(object, Field::TrackId, stats);
         }
-        self.association.update(ident, self.number, tracks);
-    }
-
-    fn take_codec(&mut self, stats: &Stats, quota: &mut Quota<'_>) {
-        if self.codec.is_some() {
-            return;
-        }
-        let id = self.last.member(self.columns.codec).and_then(Member::text);
-        let Some(codec) = id.and_then(|id| stats.get(id)) else {
-            return;
+        self.search = if tracks.associate(self.number, ident) {
+            TrackSearch::Found { is_of_older_client }
+        } else {
+            TrackSearch::Failed {
+                tracks: tracks.len(),
+                is_of_older_client,
+            }
         };
-        if !codec.is_truthy() {
-            return;
+    }
+}
+
+impl TrackSearch {
+    /// Whether searching again would lead to the same.
+    #[inline]
+    fn is_settled(self, tracks: &Tracks) -> bool {
+        let older = tracks.are_of_older_client();
+        match self {
+            Self::Open => false,
+            Self::Found { is_of_older_client } => is_of_older_client == older,
+            Self::Failed {
+                tracks: known,
+                is_of_older_client,
+            } => known == tracks.len() && is_of_older_client == older,
         }
+    }
+}
+
+/// The id of the track, by the object that a member names.
+fn ident_behind<'a>(object: StatsObject<'a>, name: Field, stats: &'a Stats) -> Ident<'a> {
+    Ident::of(named(object, name, stats).and_then(|named| named.get(Field::TrackIdentifier)))
+}
+
+/// The object that a member names.
+fn named<'a>(object: StatsObject<'a>, name: Field, stats: &'a Stats) -> Option<StatsObject<'a>> {
+    stats.get(object.get(name)?.as_text()?)
+}
+
+impl Codec {
+    /// That of a stream's object, if it is there.
+    fn of(object: StatsObject<'_>, stats: &Stats, quota: &mut Quota<'_>) -> Option<Self> {
+        let codec = named(object, Field::CodecId, stats).filter(|codec| codec.is_truthy())?;
         let line = codec.get(Field::SdpFmtpLine);
         let line = line.filter(|line| line.is_truthy());
-        self.codec = Some(Codec {
+        Some(Self {
             mime_type: quota.keep_member(codec.get(Field::MimeType)),
             sdp_fmtp_line: quota
                 .keep_member(line)
                 .unwrap_or_else(|| Json::String(String::new())),
-        });
-    }
-
-    fn take_picture(&mut self, quota: &mut Quota<'_>) {
-        if let Some(decoder) = self.last.member(self.columns.decoder) {
-            self.has_null_decoder |= decoder.text() == Some("NullVideoDecoder");
-        }
-        let width = self.last.member(self.columns.width);
-        let height = self.last.member(self.columns.height);
-        if let (Some(width), Some(height)) = (width, height) {
-            self.resolutions
-                .get_or_insert_default()
-                .take(width.number(), height.number(), quota);
-        }
-    }
-}
-
-impl Columns {
-    fn of(report: &LastReport) -> Self {
-        Self {
-            track: report.column(Field::TrackIdentifier),
-            source: report.column(Field::MediaSourceId),
-            track_object: report.column(Field::TrackId),
-            remote: report.column(Field::RemoteId),
-            codec: report.column(Field::CodecId),
-            width: report.column(Field::FrameWidth),
-            height: report.column(Field::FrameHeight),
-            flushes: report.column(Field::JitterBufferFlushes),
-            decoder: report.column(Field::DecoderImplementation),
-        }
+        })
     }
 }
 
 impl Remote {
-    fn take(&mut self, id: Option<&Member>, stats: &Stats) {
-        let id = id.and_then(Member::text);
-        let object = id.and_then(|id| self.reference.follow(id, stats));
-        let Some(object) = object else {
-            self.packets = [None; 3];
+    const ECN: [Field; 3] = [
+        Field::PacketsReceivedWithEct1,
+        Field::PacketsReceivedWithCe,
+        Field::PacketsWithBleachedEct1Marking,
+    ];
+
+    /// That of a stream's object.
+    fn of(object: StatsObject<'_>, stats: &Stats) -> Option<Self> {
+        if object.kind() != Some(StatsKind::OutboundRtp) {
+            return None;
+        }
+        let remote = named(object, Field::RemoteId, stats)?;
+        let places = Self::ECN.map(|field| Place::of(field, remote));
+        places.into_iter().any(Place::is_there).then(|| Self {
+            slot: remote.slot(),
+            places,
+            packets: [None; 3],
+        })
+    }
+
+    fn take(&mut self, stats: &Stats) {
+        let Some(object) = stats.at(self.slot) else {
             return;
         };
-        for (packets, place) in self.packets.iter_mut().zip(&mut self.places) {
-            let value = place.get(object);
-            *packets = value.map(|value| value.as_number().unwrap_or(f64::NAN));
-        }
+        self.packets = self.places.map(|place| {
+            let number = place.number(object).unwrap_or(f64::NAN);
+            place.is_there().then_some(number)
+        });
     }
 }
 
-impl TrackReference {
-    fn new() -> Self {
-        Self {
-            reference: Reference::default(),
-            ident: Place::of(Field::TrackIdentifier),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-    /// The id of the track, by the object with this id.
-    fn ident<'a>(&mut self, id: Option<&Member>, stats: &'a Stats) -> Ident<'a> {
-        let id = id.and_then(Member::text);
-        let object = id.and_then(|id| self.reference.follow(id, stats));
-        match object.and_then(|object| self.ident.get(object)) {
-            None => Ident::Absent,
-            Some(Value::Text(text)) => Ident::Text(text),
-            Some(Value::Null) => Ident::Null,
-            Some(_) => Ident::Other,
-        }
-    }
-}
+    use crate::rtcstats::testing::features;
 
-impl Association {
-    /// Looks for the stream's track, unless nothing has changed since the last time.
-    #[inline]
-    fn update(&mut self, ident: Ident<'_>, stream: usize, tracks: &mut Tracks) {
-        let is_same = self.tracks.is_some() && ident.is(self.ident.as_ref());
-        // A track that was found stays the first; those that come are behind it.
-        let is_settled = self.is_found || self.tracks == Some(tracks.len());
-        if is_same && is_settled {
-            return;
+    #[test]
+    fn the_last_report_counts_whatever_its_members_have_become() {
+        let report = |members: Value| {
+            let mut stream = json!({"type": "outbound-rtp", "trackId": "T"});
+            for (name, value) in members.as_object().unwrap() {
+                stream[name] = value.clone();
+            }
+            let track = json!({"type": "track", "trackIdentifier": "mine"});
+            json!(["getstats", "PC_0", {"O": stream, "T": track}, 1e12, 2])
+        };
+        let story = [
+            json!({"framesEncoded": 5, "encoderImplementation": "a", "qualityLimitationDurations": {"cpu": 1, "none": 1}}),
+            json!({"framesEncoded": 6, "encoderImplementation": "b", "qualityLimitationDurations": {"cpu": 3, "none": 1}}),
+            json!({"framesEncoded": null, "encoderImplementation": 7}),
+            json!({"framesEncoded": 9, "encoderImplementation": 8, "frameWidth": 640}),
+            json!({"encoderImplementation": 10}),
+            json!({"encoderImplementation": 11}),
+        ];
+        let expected = [
+            json!([5.0, "a", 0.5]),
+            json!([6.0, "b", 0.75]),
+            json!([null, 7, 0.75]),
+            json!([9.0, 8, 0.75]),
+            json!([9.0, 10, 0.75]),
+            json!([9.0, 11, 0.75]),
+        ];
+        for (count, expected) in (1..).zip(expected) {
+            let mut lines = vec![json!(["addTrack", "PC_0", "video:mine stream:s", 1e12, 1])];
+            lines.extend(story[..count].iter().cloned().map(report));
+            let features = features(&lines);
+            let track = &features.peer_connections[0].tracks[0];
+            let cpu = track.cpu_quality_limitation_percentage;
+            let found = json!([track.frame_count, track.encoder_implementation, cpu]);
+            assert_eq!(found, expected);
         }
-        self.tracks = Some(tracks.len());
-        self.ident = ident.to_member();
-        self.is_found = tracks.associate(stream, ident);
     }
 }

@@ -1,12 +1,13 @@
 //! The features of a track.
 
 use rtcstats_proto::RawJson;
+use rtcstats_proto::json::Value;
 use rtcstats_proto::stats::Field;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::feature::feature_set;
-use super::last_report::{LastReport, Member};
+use super::last_report::LastReport;
 use super::stream::Stream;
 use super::tracks::Track;
 
@@ -253,8 +254,9 @@ impl TrackFeatures {
     fn write_outbound(&mut self, stream: &Stream) {
         let last = &stream.last;
         let durations = last.get(Field::QualityLimitationDurations);
-        if let Some(durations) = durations.filter(|durations| durations.is_truthy()) {
-            let durations = QualityLimitation::of(durations.nested().unwrap_or(RawJson::NULL));
+        if durations.is_some_and(Value::is_truthy) {
+            let durations = last.nested(Field::QualityLimitationDurations);
+            let durations = QualityLimitation::of(durations.unwrap_or(RawJson::NULL));
             self.bandwidth_quality_limitation_percentage = Some(durations.part("bandwidth"));
             self.cpu_quality_limitation_percentage = Some(durations.part("cpu"));
             self.other_quality_limitation_percentage = Some(durations.part("other"));
@@ -268,22 +270,23 @@ impl TrackFeatures {
         self.packets_sent_with_ect1 = last.number(Field::PacketsSentWithEct1);
         self.average_encode_time = last.ratio(Field::TotalEncodeTime, Field::FramesEncoded);
         let measurements = last.get(Field::PsnrMeasurements);
-        if let Some(measurements) = measurements.filter(|it| it.is_truthy()) {
-            let sum = last.get(Field::PsnrSum).and_then(Member::nested);
+        if measurements.is_some_and(Value::is_truthy) {
+            let sum = last.nested(Field::PsnrSum);
             let part = |name| {
                 let part = sum.and_then(|sum| sum.get(name));
                 part.map(|part| part.as_number().unwrap_or(f64::NAN))
             };
-            self.psnr_measurements = Some(measurements.number());
+            self.psnr_measurements = last.number(Field::PsnrMeasurements);
             self.psnr_sum_y = part("y");
             self.psnr_sum_u = part("u");
             self.psnr_sum_v = part("v");
         }
+        let packets = stream.remote.as_ref().map(|remote| remote.packets);
         [
             self.packets_received_with_ect1,
             self.packets_received_with_ce,
             self.packets_with_bleached_ect1_marking,
-        ] = stream.remote.packets;
+        ] = packets.unwrap_or_default();
     }
 
     fn write_inbound(&mut self, last: &LastReport) {

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
-use rtcstats_proto::json::JsonKind;
+use rtcstats_proto::json::{JsonKind, Value};
 use rtcstats_proto::{Method, RawJson};
 use serde_json::Value as Json;
 
 use super::Direction;
-use super::last_report::Member;
 use super::peer_connection::Step;
 use super::quota::Quota;
 use super::track_value::{TrackText, TrackValue, texts};
 use crate::javascript::json;
+use crate::room::make_room;
 
 /// The tracks in the order in which they came.
 #[derive(Debug, Default)]
@@ -207,6 +207,7 @@ impl Tracks {
         }
         track.shorten(quota);
         self.untied.add(&track, self.list.len());
+        make_room(&mut self.list);
         self.list.push(track);
     }
 
@@ -324,31 +325,13 @@ fn track_id(value: RawJson<'_>) -> Option<Json> {
 }
 
 impl<'a> Ident<'a> {
-    pub(super) fn of(member: &'a Member) -> Self {
+    /// What a member says.
+    pub(super) fn of(member: Option<Value<'a>>) -> Self {
         match member {
-            Member::Null => Self::Null,
-            Member::Text(text) => Self::Text(text),
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether it is what [`Ident::to_member`] gave before.
-    #[inline]
-    pub(super) fn is(self, member: Option<&Member>) -> bool {
-        match (self, member) {
-            (Self::Text(text), Some(Member::Text(known))) => text == known,
-            (Self::Absent, None) | (Self::Null, Some(Member::Null)) => true,
-            (Self::Other, Some(Member::Bool(_))) => true,
-            _ => false,
-        }
-    }
-
-    pub(super) fn to_member(self) -> Option<Member> {
-        match self {
-            Self::Absent => None,
-            Self::Null => Some(Member::Null),
-            Self::Text(text) => Some(Member::Text(text.to_owned())),
-            Self::Other => Some(Member::Bool(false)),
+            None => Self::Absent,
+            Some(Value::Null) => Self::Null,
+            Some(Value::Text(text)) => Self::Text(text),
+            Some(_) => Self::Other,
         }
     }
 }

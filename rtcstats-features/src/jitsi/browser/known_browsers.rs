@@ -1,6 +1,6 @@
 //! The browsers that are recognised by name (§14.2).
 
-use super::matching::whole_word;
+use super::matching::{Pairs, whole_word};
 
 /// A browser and the words that name it in a user agent.
 pub(super) struct Browser {
@@ -15,12 +15,11 @@ impl Browser {
 
     /// The first browser of the table that `text` names.
     pub(super) fn named_in(text: &str) -> Option<&'static Self> {
-        BROWSERS.iter().find(|browser| {
-            browser
-                .tokens
-                .iter()
-                .any(|token| whole_word(text, token).is_some())
-        })
+        let pairs = Pairs::of(text);
+        let is_named = |token: &&str| pairs.may_have(token) && whole_word(text, token).is_some();
+        BROWSERS
+            .iter()
+            .find(|browser| browser.tokens.iter().any(is_named))
     }
 }
 

@@ -22,6 +22,39 @@ impl Hit<'_> {
     }
 }
 
+/// Which two characters follow each other in a text, so that most tokens that are not in it need no
+/// search.
+pub(super) struct Pairs([u64; 16]);
+
+impl Pairs {
+    pub(super) fn of(text: &str) -> Self {
+        let mut pairs = Self([0; 16]);
+        let bytes = text.as_bytes();
+        for (first, second) in bytes.iter().zip(bytes.iter().skip(1)) {
+            let (word, bit) = Self::place(*first, *second);
+            if let Some(word) = pairs.0.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        pairs
+    }
+
+    /// Whether the text may contain the token.
+    pub(super) fn may_have(&self, token: &str) -> bool {
+        let [first, second, ..] = token.as_bytes() else {
+            return true;
+        };
+        let (word, bit) = Self::place(*first, *second);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Five bits of each character tell letters apart, whatever their case.
+    fn place(first: u8, second: u8) -> (usize, u64) {
+        let pair = usize::from(first % 32) * 32 + usize::from(second % 32);
+        (pair / 64, 1 << (pair % 64))
+    }
+}
+
 /// Every place of `token`, which is not empty, in `text`, from left to right.
 pub(super) fn hits<'t>(text: &'t str, token: &str) -> impl Iterator<Item = Hit<'t>> {
     let first = token.bytes().next().unwrap_or_default();

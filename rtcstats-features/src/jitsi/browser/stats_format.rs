@@ -4,7 +4,7 @@ use StatsFormat::{ChromeStandard, Firefox, Safari, Unsupported};
 use serde::Serialize;
 
 use super::examined;
-use super::matching::{hits, is_word, split_run, strip_prefix};
+use super::matching::{Pairs, hits, is_word, split_run, strip_prefix};
 use super::react_native;
 
 /// How a browser's getStats reports are shaped, told from its user agent (§14.1).
@@ -39,9 +39,10 @@ impl StatsFormat {
         if react_native::is_react_native(text) {
             return Self::ChromeStandard;
         }
+        let pairs = Pairs::of(text);
         RULES
             .iter()
-            .find_map(|rule| rule.apply(text))
+            .find_map(|rule| rule.apply(text, &pairs))
             .unwrap_or(Self::Unsupported)
     }
 
@@ -84,8 +85,9 @@ impl Rule {
         }
     }
 
-    fn apply(&self, text: &str) -> Option<StatsFormat> {
-        let found = self.any_of.iter().find_map(|p| find_pattern(text, p))?;
+    fn apply(&self, text: &str, pairs: &Pairs) -> Option<StatsFormat> {
+        let mut patterns = self.any_of.iter().filter(|p| pairs.may_have(beginning(p)));
+        let found = patterns.find_map(|p| find_pattern(text, p))?;
         match self.spelled {
             Some(name) if !found.starts_with(name) => Some(Unsupported),
             _ => Some(self.format),
@@ -143,6 +145,16 @@ const RULES: &[Rule] = &[
     // 15
     Rule::new(&["firefox/#"], Firefox).spelled("Firefox"),
 ];
+
+/// What a text that matches `pattern` contains in any case.
+fn beginning(pattern: &str) -> &str {
+    let pattern = pattern.strip_prefix('<').unwrap_or(pattern);
+    match pattern.as_bytes() {
+        // A version, or nothing, may follow.
+        [_, b'#' | b'$' | 0x80.., ..] => "",
+        _ => pattern,
+    }
+}
 
 /// The text from where `pattern` first matches.
 fn find_pattern<'t>(text: &'t str, pattern: &str) -> Option<&'t str> {
@@ -291,6 +303,7 @@ mod tests {
         for pattern in RULES.iter().flat_map(|rule| rule.any_of) {
             let text = pattern.replace('#', "1.0").replace(['<', '$'], "");
             assert!(find_pattern(&text, pattern).is_some(), "{pattern}");
+            assert!(Pairs::of(&text).may_have(beginning(pattern)), "{pattern}");
         }
     }
 }
