@@ -4,6 +4,7 @@
 //! be set.
 
 mod api;
+mod listener;
 mod metrics;
 mod options;
 mod page;
@@ -17,10 +18,11 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
+use axum::serve::ListenerExt;
 use clap::Parser;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::listener::Listener;
 use crate::options::Options;
 use crate::state::AppState;
 
@@ -40,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let state = AppState::open(&options).await?;
-    let listener = TcpListener::bind(options.listen).await?;
+    let listener = Listener::bind(&options)?;
     say_where(&listener, &options)?;
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -57,6 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let service = router(state, &options).into_make_service_with_connect_info::<SocketAddr>();
+    // It is `tap_io` that hands addresses of other listeners than tokio's on.
+    let listener = listener.tap_io(|_| {});
     axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await?;
@@ -87,7 +91,7 @@ fn router(state: AppState, options: &Options) -> Router {
     clippy::print_stdout,
     reason = "says to whoever started it what to do next"
 )]
-fn say_where(listener: &TcpListener, options: &Options) -> std::io::Result<()> {
+fn say_where(listener: &Listener, options: &Options) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     println!(
         "rtcstats server listening on http://{address}/ (data in {})",

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use rtcstats_features::FeatureSet;
+use rtcstats_features::{FeatureSet, UnknownFeatureSet};
 use rtcstats_proto::Generation;
 use rtcstats_server_core::{
     Authorizer, FileJournalOptions, GeoFile, JwtAuthorizer, Limits, Obfuscation, Privacy,
     SyncPolicy, Timing,
 };
+
+/// Files besides sockets and logs: segments, archives, records.
+const OTHER_FILES: usize = 256;
 
 /// Receives the telemetry of WebRTC clients, keeps dumps of their sessions, and extracts features.
 #[derive(Parser)]
@@ -42,6 +45,11 @@ pub(crate) struct Options {
     #[arg(long, env = "RTCSTATS_IDLE", default_value = "120s", value_parser = humantime::parse_duration)]
     pub(crate) idle: Duration,
 
+    /// Acknowledge after so many events, and at the latest after two seconds. Jitsi's client forgets what is not
+    /// acknowledged from the 1000th event on.
+    #[arg(long, env = "RTCSTATS_ACKNOWLEDGE_EVENTS", default_value_t = Timing::default().acknowledge_events)]
+    pub(crate) acknowledge_events: u32,
+
     /// The most connections at a time.
     #[arg(long, env = "RTCSTATS_MAX_CONNECTIONS", default_value_t = Limits::default().connections)]
     pub(crate) max_connections: usize,
@@ -57,6 +65,16 @@ pub(crate) struct Options {
     /// The most bytes of one uploaded dump, decompressed.
     #[arg(long, env = "RTCSTATS_MAX_UPLOAD_BYTES", default_value_t = Limits::default().upload_bytes)]
     pub(crate) max_upload_bytes: u64,
+
+    /// What each WebSocket keeps for reading, from 4,096 to 8,192 bytes. Most of the memory of a silent connection; twice as
+    /// much saves long messages a system call.
+    #[arg(long, env = "RTCSTATS_READ_BUFFER_BYTES", default_value_t = 4_096, value_parser = clap::value_parser!(u16).range(4_096..=8_192))]
+    pub(crate) read_buffer_bytes: u16,
+
+    /// Of the system, for each connection and direction. A silent connection does not use them; they bound what a slow
+    /// server holds of what clients send. Small ones make fast clients slow. Default: what the system does.
+    #[arg(long, env = "RTCSTATS_SOCKET_BUFFER_BYTES")]
+    pub(crate) socket_buffer_bytes: Option<u32>,
 
     /// Take uploads of dumps on this path, such as /upload; without it there are none.
     #[arg(long, env = "RTCSTATS_UPLOAD_PATH", value_name = "PATH", value_parser = parse_path)]
@@ -110,15 +128,9 @@ pub(crate) struct Options {
     #[arg(long, env = "RTCSTATS_UNNAMED_CLIENTS", value_enum, default_value_t = Clients::Jitsi)]
     pub(crate) unnamed_clients: Clients,
 
-    /// Which features are extracted, separated by commas: jitsi, rtcstats, legacy.
-    #[arg(
-        long,
-        env = "RTCSTATS_SETS",
-        value_name = "SETS",
-        value_delimiter = ',',
-        default_values_t = FeatureSet::ALL
-    )]
-    pub(crate) sets: Vec<FeatureSet>,
+    /// Which features are extracted, separated by commas: jitsi, rtcstats, legacy; or none.
+    #[arg(long, env = "RTCSTATS_SETS", value_name = "SETS", default_value = "jitsi,rtcstats,legacy", value_parser = parse_sets)]
+    sets: Sets,
 
     /// The name of this deployment in published records.
     #[arg(long, env = "RTCSTATS_ENVIRONMENT", default_value = "dev")]
@@ -165,6 +177,20 @@ pub(crate) enum Clients {
     Rtcstats,
     /// The original client, protocol 2.0.
     Legacy,
+}
+
+/// Sets of features. (A `Vec` would be an argument that is repeated.)
+#[derive(Clone)]
+struct Sets(Vec<FeatureSet>);
+
+fn parse_sets(text: &str) -> Result<Sets, UnknownFeatureSet> {
+    if text == "none" {
+        return Ok(Sets(Vec::new()));
+    }
+    text.split(',')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map(Sets)
 }
 
 /// A path as it stands in requests.
@@ -227,7 +253,25 @@ impl Options {
         timing.grace = self.grace;
         timing.back_end_grace = self.back_end_grace;
         timing.idle = self.idle;
+        timing.acknowledge_events = self.acknowledge_events;
         timing
+    }
+
+    /// What is extracted.
+    pub(crate) fn feature_sets(&self) -> Vec<FeatureSet> {
+        self.sets.0.clone()
+    }
+
+    /// How many logs may be open: what the limit of open files leaves beside the sockets. A log that is
+    /// closed meanwhile is opened for every message.
+    fn open_log_files(&self) -> usize {
+        let limit = rlimit::Resource::NOFILE.get_soft().unwrap_or_default();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let spare = limit.saturating_sub(self.max_connections.saturating_add(OTHER_FILES));
+        spare.clamp(
+            FileJournalOptions::default().open_files,
+            Limits::default().sessions,
+        )
     }
 
     /// How the journal flushes.
@@ -239,6 +283,7 @@ impl Options {
         };
         FileJournalOptions {
             sync,
+            open_files: self.open_log_files(),
             ..FileJournalOptions::default()
         }
     }

@@ -16,6 +16,7 @@ pub(crate) struct AppState {
     pub(crate) runtime: Runtime,
     pub(crate) records: Arc<DirectorySink>,
     pub(crate) max_message_bytes: usize,
+    pub(crate) read_buffer_bytes: usize,
 }
 
 impl AppState {
@@ -38,7 +39,7 @@ impl AppState {
         runtime_options.privacy = options.privacy()?;
         runtime_options.unnamed = Some(options.unnamed());
         runtime_options.environment.clone_from(&options.environment);
-        runtime_options.feature_sets.clone_from(&options.sets);
+        runtime_options.feature_sets = options.feature_sets();
         runtime_options.sinks = vec![
             Arc::new(features),
             Arc::clone(&records) as Arc<dyn FeatureSink>,
@@ -49,6 +50,7 @@ impl AppState {
             runtime,
             records,
             max_message_bytes: options.max_message_bytes,
+            read_buffer_bytes: options.read_buffer_bytes.into(),
         })
     }
 }

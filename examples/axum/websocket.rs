@@ -1,5 +1,6 @@
 //! Connects axum's WebSockets to the runtime.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,14 +10,11 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::StreamExt;
 use rtcstats_server_core::{Outgoing, Refusal, Socket, Upgrade};
-
 use tokio::time::timeout;
 
 use crate::state::AppState;
-
-/// The default of 128 KiB a socket would be most of the memory of an idle one.
-const SOCKET_BUFFER_BYTES: usize = 8 << 10;
 
 /// How long a peer may take to read what it is sent.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
@@ -44,18 +42,42 @@ pub(crate) async fn upgrade(
         Err(_) => rtcstats_proto::select_subprotocol(&details.subprotocols).map(str::to_owned),
     };
     let runtime = state.runtime.clone();
+    // In a box, as the task would otherwise have room for the handshake for as long as it lives.
+    let handshake = Box::new(handshake);
     upgrade
         .protocols(subprotocol)
-        .read_buffer_size(SOCKET_BUFFER_BYTES)
+        .read_buffer_size(state.read_buffer_bytes)
         .write_buffer_size(0)
         .max_message_size(state.max_message_bytes + FRAME_SLACK_BYTES)
         .max_frame_size(state.max_message_bytes + FRAME_SLACK_BYTES)
-        .on_upgrade(move |websocket| async move {
-            match handshake.and_then(|handshake| runtime.connect(&handshake)) {
-                Ok(socket) => serve(websocket, socket).await,
-                Err(refusal) => refuse(websocket, refusal).await,
-            }
+        .on_upgrade(move |websocket| {
+            let connected = (*handshake).and_then(|handshake| runtime.connect(&handshake));
+            run(websocket, connected)
         })
+}
+
+/// Serves a WebSocket to its end.
+///
+/// What this future holds while a socket is silent is a good part of what the socket costs. So
+/// it has everything once, and what is rare has a box.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` has room for its arguments twice"
+)]
+fn run(
+    mut websocket: WebSocket,
+    mut connected: Result<Socket, Refusal>,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let end = match &mut connected {
+            Ok(socket) => serve(&mut websocket, socket).await,
+            Err(refusal) => End::Ours(refusal.code, refusal.reason),
+        };
+        if let Ok(socket) = connected {
+            socket.disconnected(end.code());
+        }
+        Box::pin(finish(websocket, end)).await;
+    }
 }
 
 /// What the server has to know of a request.
@@ -92,52 +114,84 @@ fn list(headers: &HeaderMap, name: &str) -> String {
     lines.join(", ")
 }
 
-/// Carries frames both ways until either side closes.
-async fn serve(mut websocket: WebSocket, mut socket: Socket) {
-    let code = loop {
-        tokio::select! {
-            outgoing = socket.outgoing() => match outgoing {
-                Outgoing::Text(text) => {
-                    let sent = websocket.send(Message::Text(text.into()));
-                    if !matches!(timeout(SEND_PATIENCE, sent).await, Ok(Ok(()))) {
-                        break None;
-                    }
-                }
-                Outgoing::Close(reason) => {
-                    socket.disconnected(None);
-                    return close(websocket, reason.code(), reason.as_str()).await;
-                }
-            },
-            message = websocket.recv() => match message {
-                Some(Ok(Message::Text(text))) => socket.receive(text.as_bytes()).await,
-                Some(Ok(Message::Binary(bytes))) => socket.receive(&bytes).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => break Some(frame.map_or(1005, |frame| frame.code)),
-                Some(Err(_)) | None => break None,
-            },
+/// Why no more frames are carried.
+enum End {
+    /// The peer closed, with this code if there was a close frame.
+    Theirs(Option<u16>),
+    /// We close, with this code and reason.
+    Ours(u16, &'static str),
+}
+
+impl End {
+    /// The code that the peer closed with.
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Theirs(code) => *code,
+            Self::Ours(..) => None,
         }
-    };
-    socket.disconnected(code);
-    drain(websocket).await;
-}
-
-async fn refuse(websocket: WebSocket, refusal: Refusal) {
-    close(websocket, refusal.code, refusal.reason).await;
-}
-
-async fn close(mut websocket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    let sent = websocket.send(Message::Close(Some(frame)));
-    if matches!(timeout(SEND_PATIENCE, sent).await, Ok(Ok(()))) {
-        drain(websocket).await;
     }
 }
 
-/// Completes the close handshake, which reading does.
-async fn drain(mut websocket: WebSocket) {
+/// Carries frames both ways until either side closes.
+async fn serve(websocket: &mut WebSocket, socket: &mut Socket) -> End {
+    let mut last = None;
+    loop {
+        tokio::select! {
+            outgoing = socket.outgoing() => match outgoing {
+                Outgoing::Text(text) => {
+                    if !send(websocket, Message::Text(text.into())).await {
+                        return End::Theirs(None);
+                    }
+                }
+                Outgoing::Close(reason) => return End::Ours(reason.code(), reason.as_str()),
+            },
+            message = receive(websocket, &mut last) => {
+                match &message {
+                    Some(Ok(Message::Text(text))) => socket.receive(text.as_bytes()).await,
+                    Some(Ok(Message::Binary(bytes))) => socket.receive(bytes).await,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(frame))) => {
+                        let code = frame.as_ref().map_or(1005, |frame| frame.code);
+                        return End::Theirs(Some(code));
+                    }
+                    Some(Err(_)) | None => return End::Theirs(None),
+                }
+                last = message;
+            }
+        }
+    }
+}
+
+/// What [`receive`] yields.
+type Received = Option<Result<Message, axum::Error>>;
+
+/// The next message. The one before it is dropped only when the WebSocket has looked for the next:
+/// it cannot use the memory of a message that is still there, and so begins a buffer of the usual size
+/// again, instead of keeping one that a large message made it grow.
+async fn receive(websocket: &mut WebSocket, last: &mut Received) -> Received {
+    poll_fn(|context| {
+        let message = websocket.poll_next_unpin(context);
+        *last = None;
+        message
+    })
+    .await
+}
+
+/// Whether a frame could be sent. The future is large, and rarely there.
+async fn send(websocket: &mut WebSocket, message: Message) -> bool {
+    let sent = Box::pin(timeout(SEND_PATIENCE, websocket.send(message)));
+    matches!(sent.await, Ok(Ok(())))
+}
+
+/// Completes the close handshake, which reading does, after beginning it if it is ours.
+async fn finish(mut websocket: WebSocket, end: End) {
+    if let End::Ours(code, reason) = end {
+        let reason = reason.into();
+        let frame = CloseFrame { code, reason };
+        if !send(&mut websocket, Message::Close(Some(frame))).await {
+            return;
+        }
+    }
     let rest = async { while let Some(Ok(_)) = websocket.recv().await {} };
     let _ = timeout(CLOSE_PATIENCE, rest).await;
 }

@@ -25,8 +25,8 @@ enum Frames {
     Jitsi {
         client_type: ClientType,
         reader: MessageReader,
-        line: String,
-        filter: Option<LineFilter>,
+        /// In a box, as most servers have none.
+        filter: Option<Box<LineFilter>>,
     },
     /// Each frame is a message of the one session.
     Plain(PlainReader),
@@ -77,13 +77,13 @@ impl Connection {
             Generation::Jitsi => Frames::Jitsi {
                 client_type: handshake.client_type,
                 reader: MessageReader::new(limits.message),
-                line: String::new(),
                 filter: LineFilter::new(
                     &handshake.privacy,
                     Generation::Jitsi,
                     Stage::Journal,
                     limits.message,
-                ),
+                )
+                .map(Box::new),
             },
             Generation::Rtcstats | Generation::Legacy => {
                 Frames::Plain(PlainReader::new(handshake, limits.message))
@@ -107,15 +107,12 @@ impl Connection {
             Frames::Jitsi {
                 client_type,
                 reader,
-                line,
                 filter,
-            } => {
-                reader.read(frame, |message| {
-                    each(message.and_then(|message| {
-                        incoming(&message, *client_type, unix_ms, line, filter)
-                    }));
-                })
-            }
+            } => reader.read(frame, |message| {
+                each(message.and_then(|message| {
+                    incoming(&message, *client_type, unix_ms, filter.as_deref_mut())
+                }));
+            }),
             Frames::Plain(reader) => reader.read(frame, each),
         }
     }
@@ -125,32 +122,45 @@ fn incoming(
     message: &Message<'_>,
     client_type: ClientType,
     unix_ms: f64,
-    line: &mut String,
-    filter: &mut Option<LineFilter>,
+    filter: Option<&mut LineFilter>,
 ) -> Result<Incoming, MessageError> {
     let session = SessionId::new(message.session_id())?;
-    let content = if matches!(message.kind(), MessageKind::Close) {
-        Content::Close
-    } else if message.append_line(client_type, unix_ms, line) {
-        let sequence_number = client_type
-            .is_browser()
-            .then(|| sequence_number_of(line))
-            .flatten();
-        if let Some(filter) = filter {
-            let unfiltered = std::mem::take(line);
-            // Only lines of legacy clients are left out.
-            let _ = filter.apply(&unfiltered, line);
-        }
-        line.push('\n');
-        let line = Bytes::from(std::mem::take(line).into_boxed_str().into_boxed_bytes());
-        Content::Line {
-            line,
-            sequence_number,
-        }
-    } else {
-        Content::Keepalive
+    let content = match message.kind() {
+        MessageKind::Close => Content::Close,
+        _ => line_of(message, client_type, unix_ms, filter).unwrap_or(Content::Keepalive),
     };
     Ok(Incoming { session, content })
+}
+
+/// The line that is kept of a message, if any.
+fn line_of(
+    message: &Message<'_>,
+    client_type: ClientType,
+    unix_ms: f64,
+    filter: Option<&mut LineFilter>,
+) -> Option<Content> {
+    // Of browsers the line is shorter than the message, so that it is not moved when it is complete.
+    let mut line = match message.kind() {
+        MessageKind::Keepalive => return None,
+        _ => String::with_capacity(message.as_str().len()),
+    };
+    if !message.append_line(client_type, unix_ms, &mut line) {
+        return None;
+    }
+    let sequence_number = client_type
+        .is_browser()
+        .then(|| sequence_number_of(&line))
+        .flatten();
+    if let Some(filter) = filter {
+        let unfiltered = std::mem::take(&mut line);
+        // Only lines of legacy clients are left out.
+        let _ = filter.apply(&unfiltered, &mut line);
+    }
+    line.push('\n');
+    Some(Content::Line {
+        line: line.into(),
+        sequence_number,
+    })
 }
 
 #[cfg(test)]

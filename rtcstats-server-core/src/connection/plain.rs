@@ -18,7 +18,8 @@ pub(super) struct PlainReader {
     /// None where the handshake was not given one: the server refuses such a socket.
     session: Option<SessionId>,
     limits: Limits,
-    filter: Option<LineFilter>,
+    /// In a box, as most servers have none.
+    filter: Option<Box<LineFilter>>,
 }
 
 impl PlainReader {
@@ -32,7 +33,8 @@ impl PlainReader {
                 handshake.generation,
                 Stage::Journal,
                 limits,
-            ),
+            )
+            .map(Box::new),
         }
     }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use foldhash::fast::RandomState;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::Shared;
-use super::extraction::Work;
+use super::extraction::{DurableLines, Work};
 use crate::{Append, DumpName, JournalError, JournalErrorKind, SessionFacts};
 
 /// Something for the journal, in order.
@@ -69,7 +68,8 @@ struct Finished {
 /// [`Lines`] being collected.
 struct Growing {
     offset: u64,
-    text: BytesMut,
+    /// The lines of different messages.
+    parts: Vec<Bytes>,
     sequence_number: Option<u64>,
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut commits: mpsc::UnboundedReceive
                 .batch
                 .into_iter()
                 .filter(|(name, _)| !refused.contains(name))
-                .map(|(name, lines)| (name, lines.freeze()))
+                .map(|(name, lines)| (name, lines.joined()))
                 .collect();
             if !batch.is_empty() {
                 refused.extend(commit(&shared, batch).await);
@@ -136,10 +136,10 @@ impl Round {
                 self.bytes += line.len();
                 let lines = self.batch.entry(name).or_insert_with(|| Growing {
                     offset,
-                    text: BytesMut::new(),
+                    parts: Vec::with_capacity(1),
                     sequence_number: None,
                 });
-                lines.text.extend_from_slice(&line);
+                lines.parts.push(line);
                 lines.sequence_number = sequence_number.or(lines.sequence_number);
             }
             Commit::Finish {
@@ -161,10 +161,15 @@ impl Round {
 }
 
 impl Growing {
-    fn freeze(self) -> Lines {
+    fn joined(mut self) -> Lines {
+        let text = match self.parts.as_mut_slice() {
+            // Most of the time there is one, and need not be copied.
+            [line] => std::mem::take(line),
+            lines => lines.concat().into(),
+        };
         Lines {
             offset: self.offset,
-            text: self.text.freeze(),
+            text,
             sequence_number: self.sequence_number,
         }
     }
@@ -272,17 +277,15 @@ async fn report(shared: &Arc<Shared>, batch: Batch, failed: &[DumpName]) {
         }
         shared.dispatch(&mut state);
     }
-    for (name, lines) in batch {
-        let Some(extraction) = shared.extraction_of(&name) else {
-            continue;
-        };
-        // While the extraction is behind, lines are left out: it reads them from the journal when
-        // it sees the gap. Nothing here may wait for features.
-        let _ = extraction.try_send(Work::Lines {
-            name,
-            offset: lines.offset,
-            text: lines.text,
-        });
+    let mut durable: Vec<Vec<DurableLines>> = Vec::new();
+    durable.resize_with(shared.extraction.len(), Vec::new);
+    for (name, Lines { offset, text, .. }) in batch {
+        if let Some(lines) = durable.get_mut(shared.extraction_index(&name)) {
+            lines.push(DurableLines { name, offset, text });
+        }
+    }
+    for (extraction, lines) in shared.extraction.iter().zip(durable) {
+        extraction.try_fold(lines);
     }
 }
 
@@ -301,7 +304,7 @@ async fn finish(shared: &Arc<Shared>, finished: Vec<Finished>) {
             shared.state().server.finished(&log.name);
             continue;
         }
-        let Some(extraction) = shared.extraction_of(&log.name).cloned() else {
+        let Some(extraction) = shared.extraction_of(&log.name) else {
             continue;
         };
         shared.completing.fetch_add(1, Ordering::Relaxed);
@@ -311,15 +314,12 @@ async fn finish(shared: &Arc<Shared>, finished: Vec<Finished>) {
             bytes,
             reply,
         } = log;
-        let work = Work::Finish {
+        extraction.give(Work::Finish {
             name,
             facts,
             bytes,
             reply,
-        };
-        if let Err(TrySendError::Full(work)) = extraction.try_send(work) {
-            tokio::spawn(async move { extraction.send(work).await });
-        }
+        });
     }
 }
 
@@ -351,15 +351,12 @@ async fn discard(shared: &Shared, name: DumpName) {
     }
     if let Some(extraction) = shared.extraction_of(&name) {
         // Acknowledgements must not wait for features, and nothing more comes of this log.
-        if let Err(TrySendError::Full(work)) = extraction.try_send(Work::Forget { name }) {
-            let extraction = extraction.clone();
-            tokio::spawn(async move { extraction.send(work).await });
-        }
+        extraction.give(Work::Forget { name });
     }
 }
 
 async fn stop_extraction(shared: &Shared) {
     for extraction in &shared.extraction {
-        let _ = extraction.send(Work::Stop).await;
+        extraction.send(Work::Stop).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Folds durable lines into features, on a thread of its own.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,23 +9,38 @@ use std::time::Duration;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Shared;
 use super::completion::{self, Ended};
 use super::features::{FeatureExtractor, SessionFeatures};
 use crate::{DumpName, SessionFacts};
 
-/// Batches waiting for one thread; above it the committer waits.
-pub(super) const QUEUE: usize = 1_024;
+/// Work waiting for one thread.
+const QUEUE: usize = 1_024;
 
-/// Something for the extraction of a session, in order.
+/// Bytes of lines waiting for one thread: what it folds in about a tenth of a second.
+const QUEUE_BYTES: usize = 64 << 20;
+
+/// The way to one thread.
+pub(super) struct Extraction {
+    work: mpsc::Sender<Work>,
+    /// Permits for bytes of lines.
+    room: Arc<Semaphore>,
+}
+
+/// Something for the extraction of sessions, in order.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few wait, and almost all that come are lines"
+)]
 pub(super) enum Work {
-    /// Durable lines, and where in the log they begin.
+    /// Durable lines of different logs.
     Lines {
-        name: DumpName,
-        offset: u64,
-        text: Bytes,
+        lines: Vec<DurableLines>,
+        /// Given back when they are folded.
+        room: OwnedSemaphorePermit,
     },
     /// The features so far.
     Snapshot {
@@ -46,6 +61,13 @@ pub(super) enum Work {
     Stop,
 }
 
+/// Lines of one log, and where in it they begin.
+pub(super) struct DurableLines {
+    pub(super) name: DumpName,
+    pub(super) offset: u64,
+    pub(super) text: Bytes,
+}
+
 /// A session being extracted.
 struct Live {
     extractor: FeatureExtractor,
@@ -54,6 +76,48 @@ struct Live {
 }
 
 type Sessions = HashMap<DumpName, Live, RandomState>;
+
+impl Extraction {
+    /// The way to a thread that is [spawned](spawn) later, and its end.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Work>) {
+        let (work, queue) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES));
+        (Self { work, room }, queue)
+    }
+
+    /// Hands over lines. Nobody waits for features: what there is no room for is left out, and read
+    /// from the journal when the gap is seen.
+    pub(super) fn try_fold(&self, lines: Vec<DurableLines>) {
+        if lines.is_empty() {
+            return;
+        }
+        /// What lines cost besides their text.
+        const LINES_BYTES: usize = 128;
+        let bytes = lines.iter().map(|lines| lines.text.len() + LINES_BYTES);
+        let bytes = u32::try_from(bytes.sum::<usize>().min(QUEUE_BYTES)).unwrap_or(u32::MAX);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
+            let _ = self.work.try_send(Work::Lines { lines, room });
+        }
+    }
+
+    /// Hands over work that must be done, as soon as there is room; at once if there is some.
+    pub(super) fn give(&self, work: Work) {
+        if let Err(TrySendError::Full(work)) = self.work.try_send(work) {
+            let queue = self.work.clone();
+            tokio::spawn(async move { queue.send(work).await });
+        }
+    }
+
+    /// Hands over work once there is room. Done without, if the thread has stopped.
+    pub(super) async fn send(&self, work: Work) {
+        let _ = self.work.send(work).await;
+    }
+
+    /// Tells the thread to stop; one that is behind ends with the process.
+    pub(super) fn stop(&self) {
+        let _ = self.work.try_send(Work::Stop);
+    }
+}
 
 /// Starts a thread; what is returned ends with it. It is no task of the runtime, whose end would wait
 /// for it.
@@ -76,25 +140,11 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
     let mut sessions = Sessions::default();
     while let Some(next) = work.blocking_recv() {
         match next {
-            Work::Lines { name, offset, text } => {
-                if offset == 0 {
-                    sessions
-                        .entry(name.clone())
-                        .or_insert_with(|| Live::new(shared, &name));
+            Work::Lines { lines, room } => {
+                for lines in lines {
+                    fold(shared, runtime, &mut sessions, lines);
                 }
-                match sessions.get_mut(&name) {
-                    Some(live) if live.bytes >= offset => live.fold(offset, &text),
-                    // From before a restart, or lines were left out: the journal has them all.
-                    _ => {
-                        up_to_date(
-                            shared,
-                            runtime,
-                            &mut sessions,
-                            &name,
-                            offset + text.len() as u64,
-                        );
-                    }
-                }
+                drop(room);
             }
             Work::Snapshot { name, reply } => {
                 // One that has ended meanwhile must not come back to stay.
@@ -113,12 +163,12 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
             } => {
                 if up_to_date(shared, runtime, &mut sessions, &name, bytes).is_none() {
                     let work = Work::Finish {
-                        name,
+                        name: name.clone(),
                         facts,
                         bytes,
                         reply,
                     };
-                    try_later(shared, runtime, work);
+                    try_later(shared, runtime, &name, work);
                     continue;
                 }
                 let Some(live) = sessions.remove(&name) else {
@@ -143,6 +193,23 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
     }
 }
 
+fn fold(shared: &Shared, runtime: &Handle, sessions: &mut Sessions, lines: DurableLines) {
+    let DurableLines { name, offset, text } = lines;
+    match sessions.get_mut(&name) {
+        Some(live) if live.bytes >= offset => live.fold(offset, &text),
+        None if offset == 0 => {
+            let mut live = Live::new(shared, &name);
+            live.fold(offset, &text);
+            sessions.insert(name, live);
+        }
+        // From before a restart, or lines were left out: the journal has them all.
+        _ => {
+            let end = offset + text.len() as u64;
+            up_to_date(shared, runtime, sessions, &name, end);
+        }
+    }
+}
+
 /// A session with at least so many bytes folded, read from the journal if need be; `None` if that
 /// fails.
 fn up_to_date<'a>(
@@ -154,24 +221,25 @@ fn up_to_date<'a>(
 ) -> Option<&'a Live> {
     let is_known = sessions.get(name).is_some_and(|live| live.bytes >= bytes);
     if !is_known {
-        match read(shared, runtime, name) {
+        let live = sessions.remove(name);
+        let live = live.unwrap_or_else(|| Live::new(shared, name));
+        match read_on(live, shared, runtime, name) {
             Ok(live) => {
                 sessions.insert(name.clone(), live);
             }
             Err(error) => {
                 tracing::error!(session = %name, %error, "journal cannot be read for features");
-                sessions.remove(name);
             }
         }
     }
     sessions.get(name)
 }
 
-/// Folds a log from its beginning.
-fn read(shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> {
+/// Folds what a log has more than was folded.
+fn read_on(mut live: Live, shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> {
     let log = runtime.block_on(shared.journal.read(name));
     let mut log = log.map_err(io::Error::other)?;
-    let mut live = Live::new(shared, name);
+    io::copy(&mut log.by_ref().take(live.bytes), &mut io::sink())?;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -183,19 +251,13 @@ fn read(shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> 
 }
 
 /// Puts work that failed behind the rest, after a pause.
-fn try_later(shared: &Shared, runtime: &Handle, work: Work) {
+fn try_later(shared: &Shared, runtime: &Handle, name: &DumpName, work: Work) {
     const PAUSE: Duration = Duration::from_secs(1);
-    let (Work::Finish { name, .. }
-    | Work::Lines { name, .. }
-    | Work::Snapshot { name, .. }
-    | Work::Forget { name }) = &work
-    else {
-        return;
-    };
-    if let Some(extraction) = shared.extraction_of(name).cloned() {
+    if let Some(extraction) = shared.extraction_of(name) {
+        let queue = extraction.work.clone();
         runtime.spawn(async move {
             tokio::time::sleep(PAUSE).await;
-            extraction.send(work).await
+            queue.send(work).await
         });
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct FeatureExtractor {
     extractor: Extractor<SetsFold>,
     privacy: Privacy,
     limits: Limits,
+    /// Whether there is a set that anything is read for.
+    is_wanted: bool,
     /// Whether the first line is still to come.
     at_start: bool,
     /// What makes lines of the journal as they will be archived.
@@ -70,6 +72,7 @@ impl FeatureExtractor {
             extractor: Extractor::with_limits(SetsFold::new(name, sets), own),
             privacy: privacy.clone(),
             limits,
+            is_wanted: !sets.is_empty(),
             at_start: true,
             filter: None,
             filtered: String::new(),
@@ -80,6 +83,9 @@ impl FeatureExtractor {
     /// Takes a line of the journal, without its terminator. What cannot be read is
     /// [counted](Self::errors); the dump keeps it.
     pub(super) fn push(&mut self, line: &[u8]) {
+        if !self.is_wanted {
+            return;
+        }
         let line = line_text(line);
         if std::mem::take(&mut self.at_start) {
             let generation = generation_of(&line);

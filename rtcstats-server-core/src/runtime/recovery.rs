@@ -85,14 +85,13 @@ async fn complete(shared: Arc<Shared>, ended: Vec<Recovered>) {
     } in ended
     {
         if let Some(extraction) = shared.extraction_of(&name) {
-            // Fails only when the extraction has stopped.
             let work = Work::Finish {
                 name,
                 facts,
                 bytes,
                 reply: None,
             };
-            let _ = extraction.send(work).await;
+            extraction.send(work).await;
         }
     }
 }

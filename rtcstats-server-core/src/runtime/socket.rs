@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-
+use super::Shared;
 use super::committer::Commit;
-use super::{Outbox, Shared};
-use crate::{CloseReason, Connection, ConnectionId, Handshake, Refusal};
+use super::outbox::{OutboxReader, Outgoing, outbox};
+use crate::{Connection, ConnectionId, Handshake, Refusal};
 
 /// The server's side of one open WebSocket.
 ///
@@ -18,27 +17,16 @@ pub struct Socket {
     shared: Arc<Shared>,
     id: ConnectionId,
     connection: Connection,
-    frames: mpsc::Receiver<String>,
-    close: oneshot::Receiver<CloseReason>,
+    outbox: OutboxReader,
     is_disconnected: bool,
-}
-
-/// What a transport has to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing {
-    /// A text frame.
-    Text(String),
-    /// A close frame; nothing comes after it.
-    Close(CloseReason),
 }
 
 impl Socket {
     pub(super) fn open(shared: &Arc<Shared>, handshake: &Handshake) -> Result<Self, Refusal> {
-        let (frames, frame_queue) = mpsc::channel(shared.limits.outgoing_frames.max(1));
-        let (close, close_reason) = oneshot::channel();
+        let (outbox, reader) = outbox();
         let mut state = shared.state();
         let id = state.server.connect(shared.clock.now(), handshake)?;
-        state.outboxes.insert(id, Outbox { frames, close });
+        state.outboxes.insert(id, outbox);
         shared.dispatch(&mut state);
         drop(state);
         tracing::debug!(connection = %id, client = %handshake.client_type(), "connected");
@@ -46,19 +34,14 @@ impl Socket {
             shared: Arc::clone(shared),
             id,
             connection: Connection::new(handshake, &shared.limits),
-            frames: frame_queue,
-            close: close_reason,
+            outbox: reader,
             is_disconnected: false,
         })
     }
 
     /// The next thing to send. Nothing is lost if the future is dropped.
     pub async fn outgoing(&mut self) -> Outgoing {
-        match self.frames.recv().await {
-            Some(text) => Outgoing::Text(text),
-            // Without a reason the server itself is gone.
-            None => Outgoing::Close(self.close.try_recv().unwrap_or(CloseReason::GoingAway)),
-        }
+        self.outbox.next().await
     }
 
     /// Takes one frame, text or binary. Waits while too much is on its way to the journal; so
