@@ -68,7 +68,7 @@ struct Failures {
 
 /// Fails if any line could not be converted; the others are.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let progress = input::progress(std::slice::from_ref(&arguments.input));
+    let progress = input::progress([&arguments.input]);
     let failures = match &arguments.output {
         None => convert(arguments, &progress, BufWriter::new(io::stdout().lock()))?,
         Some(path) => convert_to_file(arguments, &progress, path)?,

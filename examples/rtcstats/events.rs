@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 /// Fails if any line could not be read.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = arguments.file.as_path();
-    let progress = input::progress(std::slice::from_ref(&arguments.file));
+    let progress = input::progress([&arguments.file]);
     let warn = |what: String| progress.suspend(|| report(&format!("{}{what}", path.display())));
     let mut output = BufWriter::new(io::stdout().lock());
     let mut replay = Replay::default();

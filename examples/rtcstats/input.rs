@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rtcstats_proto::Limits;
@@ -55,13 +55,16 @@ pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// A progress bar over all files, on a terminal and for large ones; hidden otherwise.
-pub(crate) fn progress(paths: &[PathBuf]) -> ProgressBar {
+pub(crate) fn progress(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
     let sizes = paths
-        .iter()
-        .filter_map(|path| path.metadata().ok())
+        .into_iter()
+        .filter_map(|path| path.as_ref().metadata().ok())
         .map(|file| file.len());
     let total: u64 = sizes.sum();
-    if total < SHOW_PROGRESS_FROM_BYTES || !io::stderr().is_terminal() {
+    if total < SHOW_PROGRESS_FROM_BYTES {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total);

@@ -1,10 +1,12 @@
 //! A command line for dumps: their features, their events, other formats, fewer addresses.
 
 mod convert;
+mod dumps;
 mod events;
 mod features;
 mod input;
 mod privacy;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -25,7 +27,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prints the features of dumps as JSON: of one as an object, of several one line each.
+    /// Prints the features of dumps and directories of dumps as JSON: of one dump as an object, of several
+    /// one line each.
     Features(features::Arguments),
     /// Prints the events of a dump as JSON lines, reports decoded.
     Events(events::Arguments),

@@ -59,7 +59,7 @@ enum ObfuscateMode {
 /// Masks a whole file. Fails if a value could not be masked, which is `null` then.
 pub(crate) fn anonymize(arguments: &AnonymizeArguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = arguments.file.as_path();
-    let progress = input::progress(std::slice::from_ref(&arguments.file));
+    let progress = input::progress([&arguments.file]);
     let (_, bytes) =
         input::open_bytes(path, &progress).map_err(|error| input::named(path, &error))?;
     let limits = Limits::default();
@@ -83,7 +83,7 @@ pub(crate) fn anonymize(arguments: &AnonymizeArguments) -> Result<ExitCode, Box<
 /// Masks the lines of a dump. Fails if one could not be masked.
 pub(crate) fn obfuscate(arguments: &ObfuscateArguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = arguments.file.as_path();
-    let progress = input::progress(std::slice::from_ref(&arguments.file));
+    let progress = input::progress([&arguments.file]);
     let (format, bytes) =
         input::open_bytes(path, &progress).map_err(|error| input::named(path, &error))?;
     let generation = match format {

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod command;
 
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use command::{run, stderr, stdout};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -21,42 +23,6 @@ const EXPORT: &str = r#"{"UserAgent":"Chrome/156","timestamp":1700000000009,"Pee
  "updateLog":[{"type":"onicecandidate","value":"{\"candidate\":\"candidate:1 1 udp 5 198.51.100.77 9 typ host\",\"sdpMid\":\"0\"}","timestamp":1700000000001}],
  "stats":{"L-address":{"statsType":"local-candidate","values":"[\"198.51.100.77\"]"},
  "L-timestamp":{"statsType":"local-candidate","values":"[1700000000002]"}}}}}"#;
-
-/// Examples are built along with the tests, beside the folder that this test is in.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.ancestors().nth(2).unwrap().join("examples/rtcstats");
-    assert!(path.exists(), "the examples are not built");
-    path
-}
-
-fn run(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(binary())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || {
-        // The command may have failed before it read all.
-        let _ = stdin.write_all(&input);
-    });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", stderr(output));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn gunzip(path: impl AsRef<Path>) -> String {
     let mut text = String::new();
@@ -202,7 +168,7 @@ fn a_file_may_be_converted_in_place() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["convert", "anonymize", "obfuscate", "events"] {
+    for command in ["features", "convert", "anonymize", "obfuscate", "events"] {
         let help = stdout(&run(&[command, "--help"], b""));
         assert!(help.contains(&format!("rtcstats {command}")), "{help}");
         assert!(help.contains("Example"), "{help}");
