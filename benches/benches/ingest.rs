@@ -1,90 +1,131 @@
-//! Frames through the server core without sockets: parsed, accepted, appended; with and without the
-//! extraction of features.
+//! Frames through the server core without sockets, on one core.
+//!
+//! ```text
+//! cargo bench -p rtcstats-benches --bench ingest
+//! ```
+//!
+//! CPU time, all threads: parsed and accepted; with all features of the generation's own server; and
+//! with the file journal, batches of frames synced before they are acknowledged.
 
-#![expect(missing_docs, reason = "criterion's macros write the functions")]
 #![expect(
     clippy::unwrap_used,
-    reason = "a benchmark stops where its input is not as it was"
+    clippy::print_stdout,
+    reason = "prints its figures, and stops where its input is not as it was"
 )]
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rtcstats_benches::{Workload, frames};
+use cpu_time::ProcessTime;
+use rtcstats_benches::{Workload, frames, ingest};
 use rtcstats_features::Extractor;
 use rtcstats_features::jitsi::JitsiFold;
+use rtcstats_features::rtcstats::RtcstatsFold;
 use rtcstats_proto::dump::line_text;
-use rtcstats_server_core::{Action, Connection, Handshake, Limits, Server, Time, Timing, Upgrade};
+use rtcstats_server_core::{
+    Append, DumpName, FileJournal, FileJournalOptions, Journal, SyncPolicy,
+};
 
-/// A session's whole life: connected, all frames, left. Returns the bytes appended.
-fn ingest(frames: &[String], mut line: impl FnMut(&[u8])) -> usize {
-    let limits = Limits::default();
-    let mut server = Server::new(limits, Timing::default());
-    let upgrade = Upgrade {
-        target: "/room?statsSessionId=c19b8581-3c42-43a2-a8d2-0f94282ab569".to_owned(),
-        subprotocols: "3.1_STANDARD".to_owned(),
-        user_agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                     Chrome/156.0.0.0 Safari/537.36"
-            .to_owned(),
-        ..Upgrade::default()
-    };
-    let time = Time {
-        monotonic: Duration::ZERO,
-        unix_ms: 1_700_000_000_000.0,
-    };
-    let handshake = Handshake::new(&upgrade, &limits).unwrap();
-    let id = server.connect(time, &handshake).unwrap();
-    let mut connection = Connection::new(&handshake, &limits);
-    let mut appended = 0;
-    for frame in frames {
-        connection
-            .receive(frame.as_bytes(), time.unix_ms, |message| {
-                server.receive(time, id, message.unwrap());
-            })
-            .unwrap();
-        while let Some(action) = server.poll_action() {
-            if let Action::Append {
-                name,
-                line: text,
-                sequence_number,
-                ..
-            } = action
-            {
-                appended += text.len();
-                line(&text);
-                server.appended(time, &name, sequence_number);
-            }
+/// What the examples run with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ROUNDS: usize = 5;
+
+fn main() {
+    println!("µs of CPU time a frame, and frames/s on one core");
+    for (subprotocol, frames) in [("3.1_STANDARD", jitsi()), ("rtcstats#5.0", rtcstats())] {
+        let bytes: usize = frames.iter().map(String::len).sum();
+        println!("{subprotocol}: {} B a frame", bytes / frames.len());
+        measure("core", &frames, || {
+            ingest::session(subprotocol, &frames, 1, |_| {});
+        });
+        measure("core and features", &frames, || {
+            with_features(subprotocol, &frames);
+        });
+        for (name, sync) in [
+            ("core and journal, synced", SyncPolicy::Batched),
+            ("core and journal, not synced", SyncPolicy::Never),
+        ] {
+            measure(name, &frames, || with_journal(subprotocol, &frames, sync));
         }
     }
-    server.disconnect(time, id, Some(3001));
-    appended
 }
 
-fn sessions(criterion: &mut Criterion) {
+fn jitsi() -> Vec<String> {
     let workload = Workload::long_session(10);
-    let frames: Vec<String> = workload.dumps.iter().flat_map(frames::of).collect();
-    let bytes: usize = frames.iter().map(String::len).sum();
-    let mut group = criterion.benchmark_group("ingest/L10");
-    group.throughput(Throughput::Bytes(bytes as u64));
-    group.bench_function("core", |bencher| {
-        bencher.iter(|| ingest(black_box(&frames), |_| {}));
-    });
-    group.bench_function("core and features", |bencher| {
-        bencher.iter(|| {
-            let mut extractor = Extractor::new(JitsiFold::new("a-session"));
-            ingest(black_box(&frames), |line| {
-                let _ = extractor.push_line(line_text(line).trim_end());
-            });
-            extractor.finish(0.0)
-        });
-    });
-    group.finish();
+    workload.dumps.iter().flat_map(frames::of).collect()
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(5));
-    targets = sessions
+fn rtcstats() -> Vec<String> {
+    let workload = Workload::long_rtcstats_session(10);
+    let lines = workload.dumps.into_iter().flat_map(|dump| dump.lines);
+    // The two lines at the head of the dump are the server's.
+    lines.skip(2).collect()
 }
-criterion_main!(benches);
+
+fn measure(name: &str, frames: &[String], mut work: impl FnMut()) {
+    let mut times: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let start = ProcessTime::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let median = times.get(ROUNDS / 2).unwrap().as_secs_f64();
+    let count = frames.len() as f64;
+    println!(
+        "  {name:30} {:6.1} µs  {:8.0}/s",
+        median * 1e6 / count,
+        count / median
+    );
+}
+
+fn with_features(subprotocol: &str, frames: &[String]) {
+    if subprotocol.starts_with("rtcstats") {
+        let mut extractor = Extractor::new(RtcstatsFold::default());
+        ingest::session(subprotocol, frames, 1, |lines| {
+            push(lines, |line| drop(extractor.push_line(line)));
+        });
+        black_box(extractor.finish(0.0));
+    } else {
+        let mut extractor = Extractor::new(JitsiFold::new("a-session"));
+        ingest::session(subprotocol, frames, 1, |lines| {
+            push(lines, |line| drop(extractor.push_line(line)));
+        });
+        black_box(extractor.finish(0.0));
+    }
+}
+
+fn push(appends: Vec<Append>, mut line: impl FnMut(&str)) {
+    for append in appends {
+        for text in line_text(&append.lines).lines() {
+            line(text);
+        }
+    }
+}
+
+/// As many frames at a time as come from some thousand sessions while the disk is busy.
+fn with_journal(subprotocol: &str, frames: &[String], sync: SyncPolicy) {
+    const BATCH: usize = 100;
+    let directory = tempfile::tempdir().unwrap();
+    let options = FileJournalOptions {
+        sync,
+        ..FileJournalOptions::default()
+    };
+    let (journal, _) = FileJournal::open(directory.path(), options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut names: Vec<DumpName> = Vec::new();
+    ingest::session(subprotocol, frames, BATCH, |appends| {
+        if names.is_empty() {
+            names.extend(appends.first().map(|append| append.name.clone()));
+        }
+        runtime.block_on(journal.append(appends)).unwrap();
+    });
+    for name in names {
+        runtime.block_on(journal.remove(&name)).unwrap();
+    }
+}

@@ -3,8 +3,10 @@
 //! Both run in one process, in turn, so that the ratio of the medians survives a busy machine.
 //!
 //! ```text
-//! cargo bench -p rtcstats-benches --bench ratio -- [--check MIN] [--rounds N] [--workload NAME]...
+//! cargo bench -p rtcstats-benches --bench ratio -- [--check MIN] [--rounds N] [--workload NAME]... [--node]
 //! ```
+//!
+//! With `--node`, also against a loop of `JSON.parse` over the same lines in Node.
 
 #![expect(
     clippy::print_stdout,
@@ -12,8 +14,10 @@
     reason = "prints its figures"
 )]
 
+use std::error::Error;
 use std::hint::black_box;
-use std::process::ExitCode;
+use std::io::{BufWriter, Write};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
@@ -39,6 +43,7 @@ struct Options {
     check: Option<f64>,
     rounds: usize,
     workloads: Vec<String>,
+    with_node: bool,
 }
 
 fn main() -> ExitCode {
@@ -63,7 +68,7 @@ fn main() -> ExitCode {
     ] {
         let workload = make();
         if options.wants(&workload.name) {
-            lowest = lowest.min(measure(&workload, options.rounds));
+            lowest = lowest.min(measure(&workload, &options));
         }
     }
     match options.check {
@@ -76,7 +81,8 @@ fn main() -> ExitCode {
 }
 
 /// Prints one workload's figures and returns the ratio that counts.
-fn measure(workload: &Workload, rounds: usize) -> f64 {
+fn measure(workload: &Workload, options: &Options) -> f64 {
+    let rounds = options.rounds;
     let bytes = workload.bytes() as f64;
     println!(
         "{} ({:.1} MB, {} dumps)",
@@ -97,16 +103,51 @@ fn measure(workload: &Workload, rounds: usize) -> f64 {
     }
     let medians = times.map(median);
     let yardstick = medians.first().map_or(0.0, Duration::as_secs_f64);
+    let print = |name: &str, seconds: f64| {
+        let (rate, ratio) = (bytes / 1e6 / seconds, yardstick / seconds);
+        println!("  {name:<14} {rate:>7.0} MB/s  {ratio:.3}");
+        ratio
+    };
     let mut gate = 0.0;
     for ((name, _), median) in PASSES.iter().zip(&medians) {
-        let ratio = yardstick / median.as_secs_f64();
-        let rate = bytes / 1e6 / median.as_secs_f64();
-        println!("  {name:<14} {rate:>7.0} MB/s  {ratio:.3}");
+        let ratio = print(name, median.as_secs_f64());
         if *name == GATE {
             gate = ratio;
         }
     }
+    if options.with_node {
+        match node_seconds(workload, rounds) {
+            Ok(seconds) => {
+                let ratio = print("JSON.parse", seconds);
+                println!("  {GATE} at {:.2} of the rate of JSON.parse", gate / ratio);
+            }
+            Err(error) => println!("  JSON.parse     {error}"),
+        }
+    }
     gate
+}
+
+/// What `JSON.parse` takes for all lines, in a process of its own.
+fn node_seconds(workload: &Workload, rounds: usize) -> Result<f64, Box<dyn Error>> {
+    let file = tempfile::NamedTempFile::new()?;
+    let mut lines = BufWriter::new(&file);
+    for line in workload.lines() {
+        writeln!(lines, "{line}")?;
+    }
+    lines.flush()?;
+    let node = Command::new("node")
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/benches/json_parse.mjs"
+        ))
+        .arg(file.path())
+        .arg(rounds.to_string())
+        .output()
+        .map_err(|error| format!("node: {error}"))?;
+    if !node.status.success() {
+        return Err(String::from_utf8_lossy(&node.stderr).into());
+    }
+    Ok(String::from_utf8(node.stdout)?.trim().parse()?)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -120,6 +161,7 @@ impl Options {
             check: None,
             rounds: 9,
             workloads: Vec::new(),
+            with_node: false,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || {
@@ -131,6 +173,7 @@ impl Options {
                 "--check" => options.check = Some(parsed(&value()?)?),
                 "--rounds" => options.rounds = parsed(&value()?)?,
                 "--workload" => options.workloads.push(value()?),
+                "--node" => options.with_node = true,
                 // What cargo itself passes to every benchmark.
                 "--bench" => {}
                 _ => return Err(format!("unknown argument {argument}")),

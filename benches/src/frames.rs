@@ -4,6 +4,9 @@ use rtcstats_proto::{Event, json};
 
 use crate::Dump;
 
+/// The session of all messages.
+pub const SESSION_ID: &str = "c19b8581-3c42-43a2-a8d2-0f94282ab569";
+
 /// The messages that make a dump: identities as arrays, everything else as JSON in a string.
 pub fn of(dump: &Dump) -> Vec<String> {
     // The header is the server's.
@@ -22,9 +25,8 @@ fn message(line: &str) -> String {
     } else {
         "stats-entry"
     };
-    let mut message = format!(
-        "{{\"statsSessionId\":\"c19b8581-3c42-43a2-a8d2-0f94282ab569\",\"type\":\"{kind}\",\"data\":"
-    );
+    let mut message =
+        format!("{{\"statsSessionId\":\"{SESSION_ID}\",\"type\":\"{kind}\",\"data\":");
     if is_identity {
         message.push_str(line);
     } else {

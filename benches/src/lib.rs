@@ -10,16 +10,20 @@
 //! | [`short_sessions`] | many sessions, perturbed copies of recorded ones |
 //! | [`long_session`] | one session of any length, spun from a minute or ten of reports |
 //! | [`full_reports`] | a session without deltas |
+//! | [`descriptions`] | sessions of offers that are not used |
 //! | [`frames`] | a dump as the WebSocket messages that made it |
 //! | [`pass`] | what is measured |
+//! | [`ingest`] | what is measured of the server |
 
 #![expect(
     clippy::unwrap_used,
     reason = "inputs are fixed files: a benchmark stops where one is not as it was"
 )]
 
+pub mod descriptions;
 pub mod frames;
 pub mod full_reports;
+pub mod ingest;
 pub mod long_session;
 mod mulberry;
 pub mod pass;

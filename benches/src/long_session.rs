@@ -13,21 +13,23 @@ use rtcstats_proto::{Event, Limits, Method, RawJson, Scope};
 
 use crate::{Dump, Mulberry32, recording};
 
-const CONNECTIONS: usize = 3;
 /// A new speaker every so many seconds.
 const SPEAKER_SECONDS: usize = 10;
 /// An offer and its answer every so many seconds.
 const NEGOTIATION_SECONDS: usize = 60;
 const START: u64 = 1_700_000_000_000;
 
-/// A session of `bytes`: three connections that send what `reports` say, with other SSRCs and at other
+/// A session of `bytes`: so many connections that send what `reports` say, with other SSRCs and at other
 /// points of the sequence, between the signalling of a recorded call.
-pub fn spun(reports: &[String], bytes: usize) -> Dump {
+pub fn spun(reports: &[String], connections: usize, bytes: usize) -> Dump {
     let sequence = Sequence::new(reports);
     let template = Template::new(&recording::own());
     let mut session = Session::default();
-    let mut connections: Vec<_> = (0..CONNECTIONS)
-        .map(|number| Connection::new(number, &sequence))
+    let mut connections: Vec<_> = (0..connections)
+        .map(|number| {
+            let offset = number * sequence.reports.len() / connections;
+            Connection::new(number, offset, &sequence)
+        })
         .collect();
     for line in &template.opening {
         session.push(&line.name, None, &line.payload);
@@ -263,7 +265,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(number: usize, sequence: &Sequence) -> Self {
+    fn new(number: usize, offset: usize, sequence: &Sequence) -> Self {
         let mut random = Mulberry32::new(number as u32 + 1);
         let ssrcs = sequence
             .ssrcs
@@ -272,7 +274,7 @@ impl Connection {
             .collect();
         Self {
             key: format!("PC_{number}"),
-            offset: number * sequence.reports.len() / CONNECTIONS,
+            offset,
             encoder: Encoder::jitsi(Limits::default()),
             random,
             ssrcs,
@@ -360,7 +362,7 @@ mod tests {
             )
         };
         let reports = [report(1_600_000_000_000, 10), report(1_600_000_001_000, 20)];
-        let dump = spun(&reports, 400_000);
+        let dump = spun(&reports, 3, 400_000);
         let (mut decoder, mut stats) = (Decoder::jitsi(Limits::default()), Stats::default());
         let mut last = 0.0;
         for line in &dump.lines {

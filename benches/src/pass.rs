@@ -7,6 +7,7 @@ use rtcstats_features::jitsi::JitsiFold;
 use rtcstats_features::rtcstats::RtcstatsFold;
 use rtcstats_features::{Extractor, FeatureSet, Fold, SetsFold};
 use rtcstats_proto::delta::{Decoder, Dialect};
+use rtcstats_proto::dump::Replay;
 use rtcstats_proto::jitsi::MessageReader;
 use rtcstats_proto::rtcstats::DUMP_HEADER;
 use rtcstats_proto::stats::Stats;
@@ -123,6 +124,25 @@ fn features_of<F: Fold>(dump: &Dump, fold: F) -> F::Output {
         let _ = extractor.push_line(line);
     }
     black_box(extractor.finish(1_800_000_000_000.0))
+}
+
+/// Every line becomes an event with its whole value, as readers of dumps want it.
+pub fn replayed(dumps: &[Dump]) -> u64 {
+    dumps.iter().map(replayed_dump).sum()
+}
+
+fn replayed_dump(dump: &Dump) -> u64 {
+    let mut replay = Replay::default();
+    let mut value = String::new();
+    let mut bytes = 0;
+    for line in &dump.lines {
+        if let Ok(Some(replayed)) = replay.push_line(line) {
+            value.clear();
+            replayed.value.write_json(&mut value);
+            bytes += value.len() as u64;
+        }
+    }
+    bytes
 }
 
 /// The reports of a dump by connection, split off before the time is taken.

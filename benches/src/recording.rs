@@ -53,10 +53,10 @@ pub fn seeds() -> Vec<String> {
 }
 
 /// Consecutive full reports of one peer connection, one second apart, as JSON: 600 of a connection
-/// with simulcast and twelve remote tracks, or those of [`own`].
+/// with simulcast and twelve remote tracks, or [`own_reports`].
 pub fn reports() -> Vec<String> {
     let Some(root) = shared() else {
-        return decoded_reports(&own(), "PC_0");
+        return own_reports();
     };
     let file = fs::read(root.join("corpus/reports/chrome156.jsonl.zst")).unwrap();
     let mut text = String::new();
@@ -67,6 +67,11 @@ pub fn reports() -> Vec<String> {
     // [epoch ms, {…}]
     let report = |line: &str| line[line.find('{').unwrap()..line.len() - 1].to_owned();
     text.lines().map(report).collect()
+}
+
+/// The full reports of one connection of [`own`].
+pub fn own_reports() -> Vec<String> {
+    decoded_reports(&own(), "PC_0")
 }
 
 fn decoded_reports(dump: &str, connection: &str) -> Vec<String> {

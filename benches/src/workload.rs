@@ -31,6 +31,23 @@ impl Dump {
 }
 
 impl Workload {
+    /// The workload with this name: `s200`, `full`, `call`, or `L` or `R` with a number of megabytes.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "s200" => Some(Self::short_sessions()),
+            "full" => Some(Self::full_reports()),
+            "call" => Some(Self::recorded_call()),
+            _ => {
+                let make = match name.get(..1)? {
+                    "L" => Self::long_session,
+                    "R" => Self::long_rtcstats_session,
+                    _ => return None,
+                };
+                Some(make(name.get(1..)?.parse().ok()?))
+            }
+        }
+    }
+
     /// 200 sessions of some minutes: the five recorded calls that [`recording::seeds`] names in
     /// turn, perturbed.
     pub fn short_sessions() -> Self {
@@ -44,30 +61,31 @@ impl Workload {
     pub fn long_session(megabytes: usize) -> Self {
         Self {
             name: format!("L{megabytes}"),
-            dumps: vec![long_session::spun(
-                &recording::reports(),
-                megabytes * 1_000_000,
-            )],
+            dumps: vec![spun(3, megabytes)],
         }
     }
 
     /// The same session as a client of rtcstats 5.0 sends it.
     pub fn long_rtcstats_session(megabytes: usize) -> Self {
-        /// A 5.0 delta has less than half the bytes of Jitsi's.
-        const JITSI_BYTES: usize = 3;
-        let bytes = megabytes * 1_000_000;
-        let source = long_session::spun(&recording::reports(), bytes * JITSI_BYTES);
-        let mut converter = Converter::new(Generation::Rtcstats, Limits::default());
-        let mut text = String::new();
-        for line in &source.lines {
-            if text.len() >= bytes {
-                break;
-            }
-            converter.push_line(line, &mut text).unwrap();
-        }
         Self {
             name: format!("R{megabytes}"),
-            dumps: vec![Dump::new(&text)],
+            dumps: vec![spun_rtcstats(3, megabytes)],
+        }
+    }
+
+    /// One session of `megabytes` of a single peer connection, polled every second.
+    pub fn connection(megabytes: usize) -> Self {
+        Self {
+            name: format!("C{megabytes}"),
+            dumps: vec![spun(1, megabytes)],
+        }
+    }
+
+    /// The same session as a client of rtcstats 5.0 sends it.
+    pub fn rtcstats_connection(megabytes: usize) -> Self {
+        Self {
+            name: format!("RC{megabytes}"),
+            dumps: vec![spun_rtcstats(1, megabytes)],
         }
     }
 
@@ -100,4 +118,24 @@ impl Workload {
             .flat_map(|dump| &dump.lines)
             .map(String::as_str)
     }
+}
+
+fn spun(connections: usize, megabytes: usize) -> Dump {
+    let bytes = megabytes * 1_000_000;
+    long_session::spun(&recording::reports(), connections, bytes)
+}
+
+fn spun_rtcstats(connections: usize, megabytes: usize) -> Dump {
+    /// A 5.0 delta has less than half the bytes of Jitsi's.
+    const JITSI_MEGABYTES: usize = 3;
+    let source = spun(connections, megabytes * JITSI_MEGABYTES);
+    let mut converter = Converter::new(Generation::Rtcstats, Limits::default());
+    let mut text = String::new();
+    for line in &source.lines {
+        if text.len() >= megabytes * 1_000_000 {
+            break;
+        }
+        converter.push_line(line, &mut text).unwrap();
+    }
+    Dump::new(&text)
 }
