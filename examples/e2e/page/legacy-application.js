@@ -67,9 +67,9 @@ export function runApplication(trace) {
     };
 }
 
-/** Many events at once, so that a server is killed in the middle of work. */
+/** Many events at once, so that a server is killed in the middle of work. None is longer than features keep. */
 export function burst(trace, count) {
     for (let i = 0; i < count; i += 1) {
-        trace('tags', null, { burst: i, text: 'x'.repeat(200 + i) });
+        trace('tags', null, { burst: i, text: 'x'.repeat(200 + i % 700) });
     }
 }
