@@ -17,7 +17,7 @@ impl Scan {
         slot: u32,
         limits: &Limits,
     ) -> Result<(), DeltaError> {
-        if !S::JOINS_REPEATED && self.read_unchanged(reader, stats, slot) {
+        if !S::IS_NUMBERED && self.read_unchanged(reader, stats, slot) {
             return Ok(());
         }
         let start = self.members.len();

@@ -71,7 +71,7 @@ impl Scan {
         let Some(name) = self.members.get(neighbour).map(|member| member.name) else {
             return Ok(());
         };
-        if S::JOINS_REPEATED
+        if S::IS_NUMBERED
             && has_named
             && let Some(earlier) = self.earlier(start, name)
         {
@@ -98,7 +98,7 @@ impl Scan {
         check_name(key, limits, offset)?;
         let key = key.resolve();
         let name = intern::<S>(stats, &key, limits, offset)?;
-        if S::JOINS_REPEATED {
+        if S::IS_NUMBERED {
             let is_short = S::is_short(&key, name);
             if let Some(earlier) = self.earlier(start, name) {
                 return self.read_again::<S>(reader, stats, slot, limits, earlier, is_short);
@@ -201,7 +201,7 @@ impl Scan {
         name: Name,
         start: usize,
     ) -> Result<u16, DeltaError> {
-        if !S::JOINS_REPEATED && name.is(Field::Timestamp) {
+        if !S::IS_NUMBERED && name.is(Field::Timestamp) {
             // Only the last one counts, and what it does depends on no earlier one.
             self.forget_timestamp(start);
         }

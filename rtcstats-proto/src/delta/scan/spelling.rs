@@ -5,11 +5,9 @@ use crate::stats::{Field, Name, Stats};
 
 /// The keys of a dialect. A parameter at compile time, as every member is read by it.
 pub(in crate::delta) trait Spelling {
-    /// Whether known members have short keys, and nested values are added to (rtcstats 5.0).
+    /// Whether known members have short keys, nested values are added to, and of a member that comes twice in
+    /// an object only the one that counts is wanted (rtcstats 5.0).
     const IS_NUMBERED: bool;
-
-    /// Whether of a member that comes twice in an object only the one that counts is wanted.
-    const JOINS_REPEATED: bool;
 
     /// The key that a report's own timestamp has.
     const TIMESTAMP: &'static str;
@@ -34,7 +32,6 @@ pub(in crate::delta) struct Full;
 
 impl Spelling for Full {
     const IS_NUMBERED: bool = false;
-    const JOINS_REPEATED: bool = false;
     const TIMESTAMP: &'static str = Field::Timestamp.as_str();
 
     #[inline(always)]
@@ -62,7 +59,6 @@ pub(in crate::delta) struct Numbered;
 
 impl Spelling for Numbered {
     const IS_NUMBERED: bool = true;
-    const JOINS_REPEATED: bool = true;
     const TIMESTAMP: &'static str = Field::Timestamp.key();
 
     #[inline(always)]

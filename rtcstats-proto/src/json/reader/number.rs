@@ -21,24 +21,26 @@ impl Reader<'_> {
     /// object comes right behind it. Others are not consumed, malformed ones included.
     #[inline(always)]
     pub(crate) fn decimal(&mut self) -> Option<f64> {
-        let (number, length) = decimal(self.rest);
-        let is_whole = length > 0 && matches!(self.rest.get(length), Some(b',' | b'}'));
-        if is_whole {
-            self.advance(length);
-        }
-        is_whole.then_some(number)
+        let (number, length, _) = self.whole_decimal()?;
+        self.advance(length);
+        Some(number)
     }
 
     /// As [`Reader::decimal`] and then [`Reader::more`] in an object.
     #[inline(always)]
     pub(crate) fn decimal_member(&mut self) -> Option<(f64, bool)> {
+        let (number, length, behind) = self.whole_decimal()?;
+        self.advance(length + 1);
+        Some((number, behind == b','))
+    }
+
+    /// The number, its length, and the byte behind it.
+    #[inline(always)]
+    fn whole_decimal(&self) -> Option<(f64, usize, u8)> {
         let (number, length) = decimal(self.rest);
         let behind = *self.rest.get(length)?;
-        let is_whole = length > 0 && (behind == b',' || behind == b'}');
-        if is_whole {
-            self.advance(length + 1);
-        }
-        is_whole.then_some((number, behind == b','))
+        let is_whole = length > 0 && matches!(behind, b',' | b'}');
+        is_whole.then_some((number, length, behind))
     }
 
     /// Any number, exactly as JavaScript reads it; the cursor stands at its first byte.
@@ -68,7 +70,9 @@ impl Reader<'_> {
             self.skip_digits()?;
         }
         if self.take_exact(b"e") || self.take_exact(b"E") {
-            let _has_sign = self.take_exact(b"+") || self.take_exact(b"-");
+            if !self.take_exact(b"+") {
+                self.take_exact(b"-");
+            }
             self.skip_digits()?;
         }
         Ok(())
