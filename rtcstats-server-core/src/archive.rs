@@ -40,12 +40,30 @@ pub trait Archive: Send + Sync + 'static {
         name: &DumpName,
     ) -> BoxFuture<'_, Result<Option<Box<dyn Read + Send>>, ArchiveError>>;
 
-    /// The names of all dumps, in order.
+    /// All dumps, in the order of their names.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    fn list(&self) -> BoxFuture<'_, Result<Vec<DumpName>, ArchiveError>>;
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ArchivedDump>, ArchiveError>>;
+
+    /// Removes a dump. Removing what is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; then it may be removed or not.
+    fn remove(&self, name: &DumpName) -> BoxFuture<'_, Result<(), ArchiveError>>;
+}
+
+/// A dump that an archive has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArchivedDump {
+    /// Its name.
+    pub name: DumpName,
+    /// Bytes it takes, compressed.
+    pub bytes: u64,
+    /// When it was stored, in Unix epoch milliseconds.
+    pub modified_ms: f64,
 }
 
 /// An archive failed.
@@ -67,6 +85,8 @@ pub enum ArchiveOperation {
     Open,
     /// [`Archive::list`].
     List,
+    /// [`Archive::remove`].
+    Remove,
     /// Preparing the archive itself.
     Prepare,
 }
@@ -102,6 +122,7 @@ impl fmt::Display for ArchiveError {
             ArchiveOperation::Store => "store",
             ArchiveOperation::Open => "open",
             ArchiveOperation::List => "list",
+            ArchiveOperation::Remove => "remove",
             ArchiveOperation::Prepare => "prepare",
         };
         match &self.dump {

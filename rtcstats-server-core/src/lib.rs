@@ -35,6 +35,7 @@
 
 mod archive;
 mod authorization;
+mod cluster;
 mod connection;
 mod directory;
 mod dump_name;
@@ -61,11 +62,13 @@ mod upload;
 mod worker;
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveOperation, DirectoryArchive, DirectoryArchiveOptions,
+    Archive, ArchiveError, ArchiveOperation, ArchivedDump, DirectoryArchive,
+    DirectoryArchiveOptions,
 };
 pub use authorization::{AuthorizationError, Authorizer, Claims};
 #[cfg(feature = "jwt")]
 pub use authorization::{JwtAuthorizer, KeyError};
+pub use cluster::{Claim, ClusterError, EndedSession, Ownership, Task, TaskLease, Work, WorkQueue};
 pub use connection::{Connection, Content, Incoming};
 pub use dump_name::{DumpName, DumpNameError};
 pub use future::BoxFuture;
@@ -89,8 +92,8 @@ pub use server::{
 };
 pub use session::{Gap, SessionFacts};
 pub use sink::{
-    DirectorySink, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordEntry, RecordPart,
-    SessionRecord, SinkError,
+    DirectorySink, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordEntry,
+    RecordPart, Selection, SessionRecord, SinkError,
 };
 pub use stats::{Counters, Gauges, LimitCounters, Summary};
 pub use upgrade::{Handshake, HandshakeError, HandshakeOptions, Upgrade};

@@ -1,7 +1,9 @@
 //! Where the features of finished sessions go.
 
 use std::fmt;
+use std::future::ready;
 
+use rtcstats_proto::jitsi::SessionId;
 use serde_json::value::RawValue;
 
 use crate::{BoxFuture, DumpName};
@@ -57,8 +59,56 @@ pub trait FeatureSink: Send + Sync + 'static {
     /// Those of the store. Some parts may have been published.
     fn publish(&self, record: &SessionRecord) -> BoxFuture<'_, Result<(), SinkError>>;
 
+    /// Removes everything that is kept of these sessions. Removing what is not there is no error.
+    ///
+    /// By default nothing is kept that could be removed: what was handed on is out of reach.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. Some may have been removed.
+    fn erase(&self, sessions: &[DumpName]) -> BoxFuture<'_, Result<Erasure, SinkError>> {
+        let _ = sessions;
+        Box::pin(ready(Ok(Erasure::HandedOn)))
+    }
+
+    /// Which sessions it has records of; `None`, the default, if it cannot be asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    fn find(
+        &self,
+        selection: &Selection,
+    ) -> BoxFuture<'_, Result<Option<Vec<DumpName>>, SinkError>> {
+        let _ = selection;
+        Box::pin(ready(Ok(None)))
+    }
+
     /// What it is called in logs and metrics: short, lower case, no secrets.
     fn name(&self) -> &str;
+}
+
+/// What became of records that were to be [erased](FeatureSink::erase).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// So many sessions had records; they have none any more.
+    Erased(u64),
+    /// The sink hands records on, and keeps none.
+    HandedOn,
+}
+
+/// Which sessions.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Selection {
+    /// All dumps of this id.
+    Session(SessionId),
+    /// Those of a user, as the application calls it ([`Identifiers`](crate::Identifiers)).
+    User(String),
+    /// Those of a conference, as the application calls it.
+    Conference(String),
+    /// Those that ended before this time, in Unix epoch milliseconds.
+    EndedBefore(f64),
 }
 
 /// A sink could not publish, or could not be opened.

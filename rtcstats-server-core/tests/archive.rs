@@ -33,7 +33,9 @@ fn text(archive: &impl Archive, name: &str) -> Option<String> {
 }
 
 fn list(archive: &impl Archive) -> Vec<DumpName> {
-    block_on(archive.list()).unwrap()
+    let dumps = block_on(archive.list()).unwrap();
+    assert!(dumps.iter().all(|dump| dump.bytes > 0));
+    dumps.into_iter().map(|dump| dump.name).collect()
 }
 
 fn files(path: &Path) -> usize {
@@ -56,6 +58,19 @@ fn a_stored_dump_is_listed_and_read_back() {
     assert_eq!(text(&archive, "a").as_deref(), Some("first\n"));
     assert_eq!(text(&archive, "empty").as_deref(), Some(""));
     assert_eq!(text(&open(&path), "b_1").as_deref(), Some("second\n"));
+}
+
+#[test]
+fn a_removed_dump_is_gone_and_removing_it_again_is_no_error() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = open(root.path());
+    store(&archive, "a", "first\n");
+    store(&archive, "b", "second\n");
+    for _ in 0..2 {
+        block_on(archive.remove(&"a".parse().unwrap())).unwrap();
+    }
+    assert_eq!(text(&archive, "a"), None);
+    assert_eq!(list(&archive), ["b".parse().unwrap()]);
 }
 
 #[test]

@@ -19,9 +19,9 @@ use flate2::write::GzEncoder;
 use rtcstats_proto::jitsi::SequenceNumberMessage;
 use rtcstats_proto::sequence_number_of;
 use rtcstats_server_core::{
-    Append, Archive, ArchiveError, BoxFuture, CloseReason, DumpName, FeatureSink, Journal,
-    JournalEntry, JournalError, JournalErrorKind, JournalOperation, MemoryJournal, MemorySink,
-    Outgoing, Runtime, RuntimeOptions, SessionState, Socket, Timing, Upgrade,
+    Append, Archive, ArchiveError, ArchivedDump, BoxFuture, CloseReason, DumpName, FeatureSink,
+    Journal, JournalEntry, JournalError, JournalErrorKind, JournalOperation, MemoryJournal,
+    MemorySink, Outgoing, Runtime, RuntimeOptions, SessionState, Socket, Timing, Upgrade,
 };
 
 /// Dumps in memory.
@@ -66,9 +66,20 @@ impl Archive for MemoryArchive {
         Box::pin(async { Ok(dump.map(|dump| Box::new(Cursor::new(dump)) as Box<dyn Read + Send>)) })
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<DumpName>, ArchiveError>> {
-        let names = self.dumps.lock().unwrap().keys().cloned().collect();
-        Box::pin(async { Ok(names) })
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ArchivedDump>, ArchiveError>> {
+        let dumps = self.dumps.lock().unwrap();
+        let dumps = dumps.iter().map(|(name, dump)| ArchivedDump {
+            name: name.clone(),
+            bytes: dump.len() as u64,
+            modified_ms: 0.0,
+        });
+        let dumps = dumps.collect();
+        Box::pin(async { Ok(dumps) })
+    }
+
+    fn remove(&self, name: &DumpName) -> BoxFuture<'_, Result<(), ArchiveError>> {
+        self.dumps.lock().unwrap().remove(name);
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 use rtcstats_server_core::{
-    Archive, AuthorizationError, Authorizer, BoxFuture, Claims, DirectoryArchive,
+    Archive, ArchivedDump, AuthorizationError, Authorizer, BoxFuture, Claims, DirectoryArchive,
     DirectoryArchiveOptions, DumpName, FeatureSink, Journal, MemoryJournal, MemorySink,
     Obfuscation, Runtime, RuntimeOptions, SessionRecord, SinkError, Socket, Upgrade, UploadError,
 };
@@ -107,9 +107,9 @@ impl Setup {
     /// The only dump, once it is archived.
     async fn dump(&self) -> (DumpName, Vec<String>) {
         for _ in 0..1_000 {
-            let names = self.archive.list().await.unwrap();
+            let dumps = self.archive.list().await.unwrap();
             let is_done = self.journal.list().await.unwrap().is_empty();
-            if let ([name], true) = (names.as_slice(), is_done) {
+            if let ([ArchivedDump { name, .. }], true) = (dumps.as_slice(), is_done) {
                 let archived = self.archive.open(name).await.unwrap().unwrap();
                 let mut text = String::new();
                 MultiGzDecoder::new(archived)
@@ -243,8 +243,8 @@ async fn a_shutdown_ends_sessions_that_cannot_be_resumed() {
         .shutdown(Duration::from_secs(10))
         .await
         .unwrap();
-    let names = setup.archive.list().await.unwrap();
-    let archived = setup.archive.open(&names[0]).await.unwrap().unwrap();
+    let dumps = setup.archive.list().await.unwrap();
+    let archived = setup.archive.open(&dumps[0].name).await.unwrap().unwrap();
     let mut text = String::new();
     MultiGzDecoder::new(archived)
         .read_to_string(&mut text)

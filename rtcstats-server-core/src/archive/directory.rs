@@ -5,12 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Archive, ArchiveError, ArchiveOperation};
+use super::{Archive, ArchiveError, ArchiveOperation, ArchivedDump};
 use crate::worker::Worker;
 use crate::{BoxFuture, DumpName};
 
@@ -107,10 +107,16 @@ impl Archive for DirectoryArchive {
         complete(ArchiveOperation::Open, Some(name), opened)
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<DumpName>, ArchiveError>> {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ArchivedDump>, ArchiveError>> {
         let directory = self.directory.clone();
         let listed = self.lookups.run(move || list(&directory));
         complete(ArchiveOperation::List, None, listed)
+    }
+
+    fn remove(&self, name: &DumpName) -> BoxFuture<'_, Result<(), ArchiveError>> {
+        let path = self.path(name);
+        let removed = self.lookups.run(move || remove(&path));
+        complete(ArchiveOperation::Remove, Some(name), removed)
     }
 }
 
@@ -150,15 +156,35 @@ fn compress(path: &Path, mut dump: Box<dyn BufRead + Send>, level: Compression) 
     output.get_ref().sync_all()
 }
 
-fn list(directory: &Path) -> io::Result<Vec<DumpName>> {
-    let mut names = Vec::new();
+fn list(directory: &Path) -> io::Result<Vec<ArchivedDump>> {
+    let mut dumps = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let file_name = entry?.file_name();
+        let entry = entry?;
+        let file_name = entry.file_name();
         let stem = file_name.to_str().and_then(|name| name.strip_suffix(".gz"));
-        names.extend(stem.and_then(|stem| stem.parse::<DumpName>().ok()));
+        let Some(name) = stem.and_then(|stem| stem.parse::<DumpName>().ok()) else {
+            continue;
+        };
+        // It may have been removed in between.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH);
+        dumps.push(ArchivedDump {
+            name,
+            bytes: metadata.len(),
+            modified_ms: modified.unwrap_or_default().as_secs_f64() * 1000.0,
+        });
     }
-    names.sort_unstable();
-    Ok(names)
+    dumps.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(dumps)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => crate::directory::sync_parent(path),
+    }
 }
 
 fn remove_abandoned(directory: &Path) -> io::Result<()> {

@@ -61,6 +61,10 @@ pub enum JournalErrorKind {
     /// What was to be appended does not end in a line feed.
     #[error("what is appended does not end in a line feed")]
     NotLines,
+    /// Another node owns the session (see [`Ownership`](crate::Ownership)). It stays so until this one
+    /// claims it.
+    #[error("another node owns the session")]
+    Fenced,
     /// The journal is closed.
     #[error("the journal is closed")]
     Closed,
