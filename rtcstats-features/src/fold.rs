@@ -90,6 +90,34 @@ pub trait Fold {
     fn snapshot(&self, now: f64) -> Self::Output;
 }
 
+/// A fold that may be left out: `None` takes nothing and yields nothing.
+impl<F: Fold> Fold for Option<F> {
+    type Output = Option<F::Output>;
+
+    fn event(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<(), FoldError> {
+        self.as_mut()
+            .map_or(Ok(()), |fold| fold.event(event, context))
+    }
+
+    fn stats(
+        &mut self,
+        event: &Event<'_>,
+        stats: &Stats,
+        context: &Context<'_>,
+    ) -> Result<(), FoldError> {
+        self.as_mut()
+            .map_or(Ok(()), |fold| fold.stats(event, stats, context))
+    }
+
+    fn wants_stats(&self) -> bool {
+        self.as_ref().is_some_and(Fold::wants_stats)
+    }
+
+    fn snapshot(&self, now: f64) -> Self::Output {
+        self.as_ref().map(|fold| fold.snapshot(now))
+    }
+}
+
 /// What an event comes with.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {

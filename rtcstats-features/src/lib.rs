@@ -31,6 +31,7 @@
 //! | [`jitsi`] | the features, records and metadata of the Jitsi rtcstats server |
 //! | [`legacy`] | features of the legacy (2.0) server that other sets do not have |
 //! | [`rtcstats`] | the features of the rtcstats.com server: client, connections, tracks |
+//! | [`series`] | bounded time series of the numbers that people plot |
 
 mod extractor;
 mod fold;
@@ -41,6 +42,7 @@ mod limits;
 mod place;
 mod room;
 pub mod rtcstats;
+pub mod series;
 mod sets;
 mod statistics;
 
@@ -49,3 +51,6 @@ pub use fold::{Context, Fold, FoldError};
 pub use limits::Limits;
 pub use rtcstats_proto::delta::Strictness;
 pub use sets::{FeatureSet, Sets, SetsFold, UnknownFeatureSet};
+
+/// The version of this crate: features of different versions may differ.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -64,6 +64,10 @@ pub struct Limits {
     /// Members of the description of a page that is kept as it was sent. Default 64: clients send
     /// seven.
     pub page_members: usize,
+    /// RTP streams whose [series](crate::series) are kept, over all connections. Default 1,024: a call
+    /// of 500 participants receives some tens at a time. About 12 MiB with the default number of
+    /// [points](crate::series::SeriesOptions::points), if all of them have all metrics all the time.
+    pub series_streams: usize,
     /// Bytes of any one text or value that is kept of an event as it was sent. Default 1,024: real
     /// ones, names and addresses, stay below 200.
     pub text_bytes: usize,
@@ -90,6 +94,7 @@ impl Default for Limits {
             resolutions: 65_536,
             captured_tracks: 4_096,
             page_members: 64,
+            series_streams: 1_024,
             text_bytes: 1_024,
         }
     }
