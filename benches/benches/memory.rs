@@ -41,7 +41,10 @@ async fn main() {
     let (runtime, _) = Runtime::start(options).await.unwrap();
 
     let before = resident_bytes();
-    let mut sockets: Vec<(String, Socket)> = (0..SESSIONS).map(|n| connect(&runtime, n)).collect();
+    let mut sockets: Vec<(String, Socket)> = Vec::new();
+    for number in 0..SESSIONS {
+        sockets.push(connect(&runtime, number).await);
+    }
     let connected = resident_bytes();
     for message in &messages {
         for (id, socket) in &mut sockets {
@@ -91,7 +94,7 @@ fn recorded_call() -> Dump {
     Workload::recorded_call().dumps.remove(0)
 }
 
-fn connect(runtime: &Runtime, number: usize) -> (String, Socket) {
+async fn connect(runtime: &Runtime, number: usize) -> (String, Socket) {
     let id = format!("session-{number}");
     let upgrade = Upgrade {
         target: format!("/room?statsSessionId={id}&isReconnect=false"),
@@ -103,6 +106,7 @@ fn connect(runtime: &Runtime, number: usize) -> (String, Socket) {
     };
     let socket = runtime
         .connect(&runtime.handshake(&upgrade).unwrap())
+        .await
         .unwrap();
     (id, socket)
 }

@@ -4,11 +4,11 @@ use std::io::Read;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::MultiGzDecoder;
-use rtcstats_server_core::DumpName;
+use rtcstats_server_core::{DumpName, Identifiers, RecordPart, RecordQuery, SinkError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -30,35 +30,28 @@ pub(crate) struct ListQuery {
     peer_id: Option<String>,
 }
 
-impl ListQuery {
-    fn is_filter(&self) -> bool {
-        let wanted = [
-            &self.user,
-            &self.conference,
-            &self.session,
-            &self.client_id,
-            &self.peer_id,
-        ];
-        wanted.into_iter().any(Option::is_some)
+impl From<ListQuery> for RecordQuery {
+    fn from(query: ListQuery) -> Self {
+        Self {
+            user: query.user,
+            conference: query.conference,
+            session: query.session,
+            client_id: query.client_id,
+            peer_id: query.peer_id,
+            ..Self::last(query.limit.unwrap_or(DEFAULT_LIMIT))
+        }
     }
+}
 
-    /// Whether the facts of a session are what is asked for.
-    fn matches(&self, facts: &Value) -> bool {
-        let is = |name: &str, wanted: &Option<String>| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| facts.get(name).and_then(Value::as_str) == Some(wanted))
-        };
-        let has_peer = |wanted: &str| {
-            let peers = facts.get("peerIds").and_then(Value::as_array);
-            peers.is_some_and(|peers| peers.iter().any(|peer| peer.as_str() == Some(wanted)))
-        };
-        is("user", &self.user)
-            && is("conference", &self.conference)
-            && is("session", &self.session)
-            && is("clientId", &self.client_id)
-            && self.peer_id.as_deref().is_none_or(has_peer)
-    }
+/// Whether an open session is what is asked for.
+fn is_wanted(query: &RecordQuery, identifiers: &Identifiers) -> bool {
+    let is = |own: &Option<String>, wanted: &Option<String>| wanted.is_none() || own == wanted;
+    let peer = query.peer_id.as_ref();
+    is(&identifiers.user, &query.user)
+        && is(&identifiers.conference, &query.conference)
+        && is(&identifiers.session, &query.session)
+        && is(&identifiers.client_id, &query.client_id)
+        && peer.is_none_or(|peer| identifiers.peer_ids.contains(peer))
 }
 
 /// `GET /api/sessions?limit=…`: sessions that are open, then the finished ones, the latest first; only
@@ -67,46 +60,27 @@ pub(crate) async fn sessions(
     State(state): State<AppState>,
     Query(query): Query<ListQuery>,
 ) -> Response {
-    match list(&state, query).await {
+    match list(&state, query.into()).await {
         Ok(sessions) => Json(json!({ "sessions": sessions })).into_response(),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-/// Open and finished sessions. A filter has to read the records one by one: fine for thousands of
-/// them, and what a sink into a database is for beyond.
-async fn list(state: &AppState, query: ListQuery) -> std::io::Result<Vec<Value>> {
-    let open = state.runtime.sessions();
+/// Open and finished sessions.
+async fn list(state: &AppState, query: RecordQuery) -> Result<Vec<Value>, SinkError> {
+    let mut open = state.runtime.sessions();
+    open.retain(|session| is_wanted(&query, &session.facts.identifiers));
     let mut sessions: Vec<Value> = open.iter().map(to_value).collect();
-    sessions.retain(|session| query.matches(session));
-    let records = state.records.clone();
-    let finished = tokio::task::spawn_blocking(move || {
-        let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-        if !query.is_filter() {
-            return records.latest(limit);
-        }
-        let mut found = records.latest(usize::MAX)?;
-        found.retain(|entry| {
-            let record = records.read(&entry.name).ok().flatten();
-            let facts = record.as_ref().and_then(|record| record.get("session"));
-            facts.is_some_and(|facts| query.matches(facts))
-        });
-        found.truncate(limit);
-        Ok(found)
-    });
-    sessions.extend(finished.await??.iter().map(|record| {
+    let finished = state.records.latest(&query).await?;
+    sessions.extend(finished.iter().map(|record| {
         json!({ "id": record.name, "state": "finished", "finishedMs": record.modified_ms.round() as u64 })
     }));
     Ok(sessions)
 }
 
 /// The sessions of the page.
-pub(crate) async fn latest(state: &AppState, limit: usize) -> std::io::Result<Vec<Value>> {
-    let query = ListQuery {
-        limit: Some(limit),
-        ..ListQuery::default()
-    };
-    list(state, query).await
+pub(crate) async fn latest(state: &AppState, limit: usize) -> Result<Vec<Value>, SinkError> {
+    list(state, RecordQuery::last(limit)).await
 }
 
 /// `GET /api/sessions/{id}`: the features as of now, or of the whole session when it is over.
@@ -137,14 +111,11 @@ pub(crate) async fn find(state: &AppState, id: &str) -> Option<Value> {
         }
         return Some(session);
     }
-    let records = state.records.clone();
-    let parts = tokio::task::spawn_blocking(move || records.read(&name))
-        .await
-        .ok()?
-        .ok()??;
+    let record = state.records.record(&name).await.ok()??;
     let mut session = json!({ "id": id, "state": "finished" });
     let members = session.as_object_mut()?;
-    for (part, value) in parts {
+    for RecordPart { part, json } in record.parts {
+        let value = serde_json::from_str(json.get()).unwrap_or_default();
         match (part.as_str(), value) {
             ("features" | "session", Value::Object(value)) => members.extend(value),
             (_, value) => {
@@ -220,26 +191,7 @@ fn stream(mut source: impl Read + Send + 'static, encoding: Option<&'static str>
     response
 }
 
-/// `/healthcheck`, as load balancers of existing servers ask it: by any method but `POST`, without a
-/// query.
-pub(crate) async fn health_check(request: Request) -> StatusCode {
-    if request.method() == Method::POST || request.uri().query().is_some() {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::OK
-    }
-}
-
-/// `GET /healthz`: 200 while the journal takes what it is given, 503 otherwise.
-pub(crate) async fn health(State(state): State<AppState>) -> Response {
-    if state.runtime.is_healthy() {
-        Json(json!({ "status": "ok" })).into_response()
-    } else {
-        failure(StatusCode::SERVICE_UNAVAILABLE, "the journal fails")
-    }
-}
-
-fn failure(status: StatusCode, error: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 

@@ -4,15 +4,20 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::serve;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::options::Options;
+use crate::patience::Patience;
 
 /// Listens as the options say.
-pub(crate) struct Listener(TcpListener);
+pub(crate) struct Listener {
+    listener: TcpListener,
+    request_patience: Duration,
+}
 
 /// An accepted socket. The first read after a pause yields no more than the header of a WebSocket frame.
 ///
@@ -21,6 +26,8 @@ pub(crate) struct Listener(TcpListener);
 /// left for the next one, and it is given back as soon as the message is done.
 pub(crate) struct SocketStream {
     stream: TcpStream,
+    /// `None` from when it is a WebSocket. In a box, as that lasts longest.
+    patience: Option<Box<Patience>>,
     /// There was nothing left to read.
     has_paused: bool,
 }
@@ -37,16 +44,19 @@ impl Listener {
         };
         socket.set_reuseaddr(true)?;
         // Accepted sockets have the buffers of this one.
-        if let Some(bytes) = options.socket_buffer_bytes {
+        if let Some(bytes) = options.limits.socket_buffer_bytes {
             socket.set_recv_buffer_size(bytes)?;
             socket.set_send_buffer_size(bytes)?;
         }
         socket.bind(options.listen)?;
-        Ok(Self(socket.listen(BACKLOG)?))
+        Ok(Self {
+            listener: socket.listen(BACKLOG)?,
+            request_patience: options.limits.request_patience,
+        })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -55,20 +65,32 @@ impl serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (SocketStream, SocketAddr) {
-        let (stream, address) = serve::Listener::accept(&mut self.0).await;
+        let (stream, address) = serve::Listener::accept(&mut self.listener).await;
         // An acknowledgement is not to wait for the one before it.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small frames of a connection may be late");
         }
         let stream = SocketStream {
             stream,
+            patience: Some(Box::new(Patience::new(self.request_patience))),
             has_paused: true,
         };
         (stream, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
+    }
+}
+
+impl SocketStream {
+    /// A response, or a part of one, is on its way.
+    fn note_written(&mut self, bytes: &[u8]) {
+        if bytes.starts_with(b"HTTP/1.1 101") {
+            self.patience = None;
+        } else if let Some(patience) = &mut self.patience {
+            patience.begin_again();
+        }
     }
 }
 
@@ -80,6 +102,7 @@ impl AsyncRead for SocketStream {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let stream = Pin::new(&mut this.stream);
+        let before = buffer.filled().len();
         let read = if this.has_paused {
             let length = buffer.remaining().min(FRAME_HEADER_BYTES);
             let mut header = ReadBuf::new(buffer.initialize_unfilled_to(length));
@@ -91,6 +114,12 @@ impl AsyncRead for SocketStream {
             stream.poll_read(context, buffer)
         };
         this.has_paused = read.is_pending();
+        if let Some(patience) = &mut this.patience {
+            let bytes = buffer.filled().get(before..).unwrap_or_default();
+            if patience.is_over(context, bytes) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
         Poll::Ready(ready!(read))
     }
 }
@@ -101,6 +130,7 @@ impl AsyncWrite for SocketStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.note_written(bytes);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -109,6 +139,7 @@ impl AsyncWrite for SocketStream {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.note_written(parts.first().map_or(&[], |part| part));
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 

@@ -51,8 +51,12 @@ pub(crate) async fn upgrade(
         .max_message_size(state.max_message_bytes + FRAME_SLACK_BYTES)
         .max_frame_size(state.max_message_bytes + FRAME_SLACK_BYTES)
         .on_upgrade(move |websocket| {
-            let connected = (*handshake).and_then(|handshake| runtime.connect(&handshake));
-            run(websocket, connected)
+            run(websocket, async move {
+                match *handshake {
+                    Ok(handshake) => runtime.connect(&handshake).await,
+                    Err(refusal) => Err(refusal),
+                }
+            })
         })
 }
 
@@ -60,15 +64,14 @@ pub(crate) async fn upgrade(
 ///
 /// What this future holds while a socket is silent is a good part of what the socket costs. So
 /// it has everything once, and what is rare has a box.
-#[expect(
-    clippy::manual_async_fn,
-    reason = "an `async fn` has room for its arguments twice"
-)]
 fn run(
     mut websocket: WebSocket,
-    mut connected: Result<Socket, Refusal>,
+    connecting: impl Future<Output = Result<Socket, Refusal>> + Send,
 ) -> impl Future<Output = ()> + Send {
+    // Not an `async fn`, which has room for its arguments twice.
+    let connecting = Box::pin(connecting);
     async move {
+        let mut connected = connecting.await;
         let end = match &mut connected {
             Ok(socket) => serve(&mut websocket, socket).await,
             Err(refusal) => End::Ours(refusal.code, refusal.reason),

@@ -6,6 +6,7 @@ mod events;
 mod features;
 mod input;
 mod privacy;
+mod reextract;
 mod workers;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Events(events::Arguments),
     /// Writes a dump of another generation.
     Convert(convert::Arguments),
+    /// Extracts the features of archived dumps again, and replaces their rows in a database.
+    Reextract(reextract::Arguments),
     /// Masks the addresses in a file, to give it away: prints it with them masked.
     Anonymize(privacy::AnonymizeArguments),
     /// Masks addresses in the lines of a dump, as servers and clients do: prints them.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Features(arguments) => features::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Reextract(arguments) => reextract::run(arguments),
         Command::Anonymize(arguments) => privacy::anonymize(&arguments),
         Command::Obfuscate(arguments) => privacy::obfuscate(&arguments),
     };

@@ -6,8 +6,14 @@ use std::io::{BufRead, Read};
 use crate::{BoxFuture, DumpName};
 
 mod directory;
+mod links;
+#[cfg(feature = "archive")]
+mod object;
 
 pub use directory::{DirectoryArchive, DirectoryArchiveOptions};
+pub use links::DumpLinks;
+#[cfg(feature = "archive")]
+pub use object::{ObjectArchive, ObjectArchiveOptions};
 
 /// Keeps the dumps of finished sessions, compressed.
 ///
@@ -87,6 +93,8 @@ pub enum ArchiveOperation {
     List,
     /// [`Archive::remove`].
     Remove,
+    /// [`DumpLinks::link`].
+    Link,
     /// Preparing the archive itself.
     Prepare,
 }
@@ -123,6 +131,7 @@ impl fmt::Display for ArchiveError {
             ArchiveOperation::Open => "open",
             ArchiveOperation::List => "list",
             ArchiveOperation::Remove => "remove",
+            ArchiveOperation::Link => "link",
             ArchiveOperation::Prepare => "prepare",
         };
         match &self.dump {

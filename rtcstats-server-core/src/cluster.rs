@@ -4,10 +4,16 @@
 //! [`Journal`](crate::Journal), the [`Ownership`] of its sessions, and a [`WorkQueue`] of sessions that
 //! ended. A node that is gone leaves all of its sessions there; any other goes on with them.
 
+#[cfg(feature = "jetstream")]
+mod jetstream;
+mod memory;
 mod ownership;
 mod queue;
 
-pub use ownership::{Claim, EndedSession, Ownership};
+#[cfg(feature = "jetstream")]
+pub use jetstream::{JetStream, JetStreamOptions, NatsCredentials};
+pub use memory::{DeadLetter, MemoryCluster, MemoryNode};
+pub use ownership::{Claim, EndedSession, IsKnown, Ownership};
 pub use queue::{Task, TaskLease, Work, WorkQueue};
 
 /// The store that nodes share failed.

@@ -74,6 +74,12 @@ impl DumpName {
         }
     }
 
+    /// Whether it is the name of a session's first dump.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "drivers ask"))]
+    pub(crate) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     /// Whether it is the name of an [upload](Self::upload).
     pub(crate) fn is_upload(&self) -> bool {
         self.number == u64::MAX

@@ -28,6 +28,28 @@ pub(crate) fn completion<T>() -> (Completer<T>, Completion<T>) {
     (Completer(Arc::clone(&state)), Completion(state))
 }
 
+/// Blocks this thread until the value is there. The caller knows that it will be.
+#[cfg(feature = "jetstream")]
+pub(crate) fn wait<T>(completion: Completion<T>) -> Option<T> {
+    struct Unpark(std::thread::Thread);
+
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut completion = std::pin::pin!(completion);
+    loop {
+        if let Poll::Ready(value) = completion.as_mut().poll(&mut context) {
+            return value;
+        }
+        std::thread::park();
+    }
+}
+
 impl<T> Completer<T> {
     pub(crate) fn complete(self, value: T) {
         self.settle(Some(value));

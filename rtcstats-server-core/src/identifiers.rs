@@ -1,7 +1,7 @@
 //! What clients and conferences are called by the application: what sessions are searched by.
 
 use rtcstats_proto::{EventReader, Generation, Limits, Method, legacy};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Claims;
 
@@ -10,8 +10,8 @@ use crate::Claims;
 ///
 /// A token wins over `constraints`, and these over an `identity`; of several `constraints` the first
 /// one counts, of several identities the last one. See [`legacy::Identifiers`], which finds them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Identifiers {
     /// Who it is.

@@ -24,6 +24,14 @@
 //! Sessions that are their socket end with it, and their dumps with a `close` event; after a crash
 //! [`Server::recover`] adds that. Dumps of all of them can be [uploaded](Upload).
 //!
+//! # Several nodes
+//!
+//! With [`Ownership`] and [`WorkQueue`] over the same store as the journal, a `Runtime` is one of any number
+//! of nodes behind a load balancer (`RuntimeOptions::cluster`). A client goes on at whichever node it comes
+//! to: that node claims the session, which fences the one that had it, and reads the journal. What a node
+//! leaves behind that is gone, the others adopt. Sessions that ended are completed by whoever takes
+//! them from the queue.
+//!
 //! # Features
 //!
 //! | Feature | Adds |
@@ -31,14 +39,24 @@
 //! | `tokio` | `Runtime`, which drives the machines |
 //! | `jwt` | `JwtAuthorizer`, an [`Authorizer`] for JSON Web Tokens |
 //! | `geo` | `GeoFile`, a [`LocationDatabase`] in a file |
-//! | `testing` | contract suites for implementors of [`Journal`] and [`FeatureSink`] |
+//! | `influxdb` | `InfluxSink`, series and summaries as points of InfluxDB |
+//! | `sql` | `SqlSink`: records in the tables of SQLite or PostgreSQL |
+//! | `jetstream` | `JetStream`, journal, ownership and queue of several nodes over NATS |
+//! | `archive` | `ObjectArchive`, an [`Archive`] in S3, Google Cloud Storage, Azure or a directory |
+//! | `webhook` | `WebhookSink`, a [`FeatureSink`] that sends signed requests |
+//! | `nats` | `NatsSink`, a [`FeatureSink`] that sends NATS messages |
+//! | `testing` | contract suites for implementors of [`Journal`], [`FeatureSink`] and [`Archive`] |
 
 mod archive;
 mod authorization;
+#[cfg(any(test, feature = "archive", feature = "testing"))]
+mod block_on;
 mod cluster;
 mod connection;
 mod directory;
+mod dump_head;
 mod dump_name;
+mod features;
 mod future;
 #[cfg(feature = "geo")]
 mod geo;
@@ -46,6 +64,8 @@ mod header;
 mod identifiers;
 mod journal;
 mod limits;
+#[cfg(feature = "tokio")]
+mod naming;
 mod privacy;
 mod recovered;
 #[cfg(feature = "tokio")]
@@ -63,14 +83,23 @@ mod worker;
 
 pub use archive::{
     Archive, ArchiveError, ArchiveOperation, ArchivedDump, DirectoryArchive,
-    DirectoryArchiveOptions,
+    DirectoryArchiveOptions, DumpLinks,
 };
+#[cfg(feature = "archive")]
+pub use archive::{ObjectArchive, ObjectArchiveOptions};
 pub use authorization::{AuthorizationError, Authorizer, Claims};
 #[cfg(feature = "jwt")]
 pub use authorization::{JwtAuthorizer, KeyError};
-pub use cluster::{Claim, ClusterError, EndedSession, Ownership, Task, TaskLease, Work, WorkQueue};
+pub use cluster::{
+    Claim, ClusterError, DeadLetter, EndedSession, IsKnown, MemoryCluster, MemoryNode, Ownership,
+    Task, TaskLease, Work, WorkQueue,
+};
+#[cfg(feature = "jetstream")]
+pub use cluster::{JetStream, JetStreamOptions, NatsCredentials};
 pub use connection::{Connection, Content, Incoming};
+pub use dump_head::DumpHead;
 pub use dump_name::{DumpName, DumpNameError};
+pub use features::SessionFeatures;
 pub use future::BoxFuture;
 #[cfg(feature = "geo")]
 pub use geo::{GeoFile, GeoFileError};
@@ -84,16 +113,29 @@ pub use privacy::{LocationDatabase, Obfuscation, Privacy};
 pub use recovered::Recovered;
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    Outgoing, Recovery, Runtime, RuntimeOptions, SessionFeatures, Socket, UploadReceiver,
+    ClusterOptions, Degradation, ErasureFailure, ErasureReport, Health, HealthOptions,
+    HealthStatus, Outgoing, Recovery, Retention, Role, Runtime, RuntimeOptions, SinkErasure,
+    SinkErasureOutcome, Socket, StoreErasure, UploadReceiver,
 };
 pub use server::{
-    Action, CloseCode, CloseReason, ConnectionId, EndReason, Refusal, Server, SessionState,
-    SessionSummary,
+    Action, CloseCode, CloseReason, ConnectionId, EndReason, Footprint, Refusal, Server,
+    SessionState, SessionSummary,
 };
 pub use session::{Gap, SessionFacts};
 pub use sink::{
     DirectorySink, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordEntry,
-    RecordPart, Selection, SessionRecord, SinkError,
+    RecordOptions, RecordPart, RecordQuery, RecordStore, Selection, SessionRecord, SinkError,
+};
+#[cfg(feature = "influxdb")]
+pub use sink::{InfluxError, InfluxOptions, InfluxSink, InfluxTarget};
+#[cfg(feature = "nats")]
+pub use sink::{NatsDelivery, NatsSink, NatsSinkOptions};
+#[cfg(feature = "sql")]
+pub use sink::{SqlSink, SqlSinkOptions};
+#[cfg(feature = "webhook")]
+pub use sink::{
+    UnixClock, WebhookCounters, WebhookEvents, WebhookKey, WebhookKeyError, WebhookOptions,
+    WebhookSecret, WebhookSecretError, WebhookSink,
 };
 pub use stats::{Counters, Gauges, LimitCounters, Summary};
 pub use upgrade::{Handshake, HandshakeError, HandshakeOptions, Upgrade};

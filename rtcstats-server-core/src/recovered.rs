@@ -31,6 +31,7 @@ pub struct Recovered {
     /// When it was last appended to, in Unix epoch milliseconds; of a legacy client not before its
     /// last event, since some file systems know the time of a change only roughly.
     pub modified_ms: f64,
+    lines: u64,
 }
 
 impl Recovered {
@@ -40,7 +41,20 @@ impl Recovered {
     ///
     /// Those of the reader.
     pub fn read(name: DumpName, mut log: impl BufRead, modified_ms: f64) -> io::Result<Self> {
-        let mut recovered = Self {
+        let mut recovered = Self::begin(name, modified_ms);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if log.read_until(b'\n', &mut line)? == 0 {
+                return Ok(recovered);
+            }
+            recovered.push(&line);
+        }
+    }
+
+    /// What is known before the first line.
+    pub(crate) fn begin(name: DumpName, modified_ms: f64) -> Self {
+        Self {
             name,
             generation: Generation::Jitsi,
             client_type: ClientType::Unsupported,
@@ -49,19 +63,15 @@ impl Recovered {
             facts: SessionFacts::default(),
             is_closed: false,
             modified_ms,
-        };
-        let mut line = Vec::new();
-        let mut number = 0;
-        loop {
-            line.clear();
-            let length = log.read_until(b'\n', &mut line)?;
-            if length == 0 {
-                return Ok(recovered);
-            }
-            recovered.take(number, line_text(&line).trim_end_matches('\n'));
-            recovered.bytes += length as u64;
-            number += 1;
+            lines: 0,
         }
+    }
+
+    /// Takes a line with its terminator.
+    pub(crate) fn push(&mut self, line: &[u8]) {
+        self.take(self.lines, line_text(line).trim_end_matches('\n'));
+        self.bytes += line.len() as u64;
+        self.lines += 1;
     }
 
     fn take(&mut self, index: u64, line: &str) {

@@ -11,44 +11,65 @@
 mod clock;
 mod committer;
 mod completion;
+mod drain;
+mod erasure;
 mod extraction;
-mod features;
 mod filtered_dump;
+mod handover;
+mod health;
+mod monitor;
+mod node;
+mod orphans;
 mod outbox;
 mod recovery;
+mod retention;
 mod socket;
+mod takeover;
+mod tasks;
+mod turns;
 mod upload;
+mod whole_log;
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use rtcstats_features::FeatureSet;
+use rtcstats_features::series::SeriesOptions;
 use rtcstats_proto::Generation;
 use rtcstats_proto::jitsi::SessionId;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-pub use features::SessionFeatures;
+pub use erasure::{ErasureFailure, ErasureReport, SinkErasure, SinkErasureOutcome, StoreErasure};
+pub use health::{Degradation, Health, HealthOptions, HealthStatus};
+pub use node::{ClusterOptions, Role};
 pub use outbox::Outgoing;
 pub use recovery::Recovery;
+pub use retention::Retention;
 pub use socket::Socket;
 pub use upload::UploadReceiver;
 
 use crate::{
     Action, Archive, Authorizer, Claims, ConnectionId, Counters, DumpName, FeatureSink, Gauges,
     Handshake, HandshakeOptions, Journal, JournalError, JournalErrorKind, JournalOperation, Limits,
-    Privacy, Refusal, Server, SessionState, SessionSummary, Timing, Upgrade, UploadError,
+    Privacy, Refusal, Server, SessionFeatures, SessionState, SessionSummary, Timing, Upgrade,
+    UploadError,
 };
 use clock::Clock;
 use committer::Commit;
+use erasure::Stops;
 use extraction::{Extraction, Work};
 use filtered_dump::FilteredDump;
+use monitor::Monitor;
+use node::Node;
+use orphans::Orphans;
 use outbox::Outbox;
+use takeover::TakeoverError;
 
 /// How often the server is told the time; its shortest deadline is 2 s.
 const TICK: Duration = Duration::from_millis(100);
@@ -77,8 +98,17 @@ pub struct RuntimeOptions {
     /// Which features are extracted. Default all sets, which together take a quarter to two thirds
     /// more time than one. Without any, lines are stored and nothing is made of them.
     pub feature_sets: Vec<FeatureSet>,
+    /// Whether [time series](rtcstats_features::series) are extracted too, which become the part `series`
+    /// of records, and how fine they are. Default none.
+    pub series: Option<SeriesOptions>,
     /// `appEnv` of published records. Default `dev`.
     pub environment: String,
+    /// When something counts as trouble.
+    pub health: HealthOptions,
+    /// For how long data is kept. Default for ever.
+    pub retention: Retention,
+    /// What makes it one of several nodes. Default a single one, which has the journal for itself.
+    pub cluster: Option<ClusterOptions>,
 }
 
 impl RuntimeOptions {
@@ -95,7 +125,11 @@ impl RuntimeOptions {
             archive,
             extraction_threads: 1,
             feature_sets: FeatureSet::ALL.to_vec(),
+            series: None,
             environment: "dev".to_owned(),
+            health: HealthOptions::default(),
+            retention: Retention::default(),
+            cluster: None,
         }
     }
 }
@@ -141,10 +175,19 @@ struct Shared {
     authorizer: Option<Arc<dyn Authorizer>>,
     handshakes: HandshakeOptions,
     feature_sets: Vec<FeatureSet>,
+    series: Option<SeriesOptions>,
     environment: String,
+    /// Of several nodes only.
+    node: Option<Node>,
     clock: Clock,
-    journal_healthy: AtomicBool,
+    monitor: Monitor,
     completing: AtomicU64,
+    /// Sessions that were deleted, and are not to be completed.
+    stops: Stops,
+    /// The same for dumps that are extracted again, by the names that they have in the archive.
+    extraction_stops: Stops,
+    /// Logs that could not be read at the start.
+    unreadable: Mutex<HashSet<DumpName>>,
     /// Turns at uploading.
     uploads: Arc<Semaphore>,
     /// Turns at completing sessions.
@@ -163,11 +206,12 @@ impl Runtime {
     /// Recovers what the journal holds, and starts the tasks on the current tokio runtime.
     ///
     /// Sessions that were not ended are resumable from here on; dumps that were ended are
-    /// completed. What was found is in the second value.
+    /// completed. What was found is in the second value. One of several nodes begins with what nobody
+    /// else has.
     ///
     /// # Errors
     ///
-    /// If the journal cannot be read.
+    /// If the journal cannot be read, or the store of the nodes.
     pub async fn start(options: RuntimeOptions) -> Result<(Self, Recovery), JournalError> {
         let (commits, commit_queue) = mpsc::unbounded_channel();
         let (shutdown, _) = watch::channel(false);
@@ -194,10 +238,15 @@ impl Runtime {
             authorizer: options.authorizer,
             handshakes,
             feature_sets: options.feature_sets,
+            series: options.series,
             environment: options.environment,
+            node: options.cluster.map(Node::new),
             clock: Clock::start(),
-            journal_healthy: AtomicBool::new(true),
+            monitor: Monitor::new(options.health),
             completing: AtomicU64::new(0),
+            stops: Stops::default(),
+            extraction_stops: Stops::default(),
+            unreadable: Mutex::default(),
             uploads: Arc::new(Semaphore::new(
                 options.limits.uploads.min(Semaphore::MAX_PERMITS),
             )),
@@ -214,9 +263,31 @@ impl Runtime {
                 let _ = done.await;
             });
         }
-        let recovery = recovery::recover(&shared).await?;
+        let mut orphans = Orphans::default();
+        let recovery = match &shared.node {
+            None => recovery::recover(&shared).await?,
+            Some(node) => orphans::sweep(&shared, node, &mut orphans)
+                .await
+                .map_err(not_adopted)?,
+        };
         tasks.spawn(committer::run(Arc::clone(&shared), commit_queue));
         tasks.spawn(tick(Arc::clone(&shared)));
+        tasks.spawn(monitor::watch(Arc::clone(&shared)));
+        if options.retention.is_limited() {
+            tasks.spawn(retention::run(Arc::clone(&shared), options.retention));
+        }
+        if let Some(node) = &shared.node {
+            tasks.spawn(orphans::run(Arc::clone(&shared), orphans));
+            let workers = node.options.tasks.max(1);
+            let workers = if node.options.role.takes_tasks() {
+                workers
+            } else {
+                0
+            };
+            for _ in 0..workers {
+                tasks.spawn(tasks::run(Arc::clone(&shared)));
+            }
+        }
         let running = Running {
             shared,
             tasks: Mutex::new(tasks),
@@ -242,13 +313,14 @@ impl Runtime {
             .authorized(claims))
     }
 
-    /// Connects a socket whose upgrade is complete.
+    /// Connects a socket whose upgrade is complete. Of several nodes, it waits until the session that the
+    /// handshake names is this one's; a single node does not wait.
     ///
     /// # Errors
     ///
     /// If it must be closed at once, with this code and reason.
-    pub fn connect(&self, handshake: &Handshake) -> Result<Socket, Refusal> {
-        Socket::open(&self.0.shared, handshake)
+    pub async fn connect(&self, handshake: &Handshake) -> Result<Socket, Refusal> {
+        Socket::open(&self.0.shared, handshake).await
     }
 
     /// Begins an upload, whose request is like an upgrade (of which target and `Authorization` count)
@@ -265,7 +337,7 @@ impl Runtime {
         UploadReceiver::open(&self.0.shared, request, content_type)
     }
 
-    /// The sessions that are not ended, in the order of their names.
+    /// The sessions that are not ended, in the order of their names; of several nodes, this one's.
     pub fn sessions(&self) -> Vec<SessionSummary> {
         let state = self.0.shared.state();
         let mut sessions: Vec<_> = state.server.sessions().collect();
@@ -274,7 +346,7 @@ impl Runtime {
         sessions
     }
 
-    /// A session that is not ended.
+    /// A session that is not ended; of several nodes, if it is this one's.
     pub fn session(&self, id: &SessionId) -> Option<SessionSummary> {
         self.0.shared.state().server.session(id)
     }
@@ -334,41 +406,30 @@ impl Runtime {
             queue_size: self.0.shared.completing.load(Ordering::Relaxed),
             journal_bytes: entries.iter().map(|entry| entry.bytes).sum(),
             journal_healthy: self.is_healthy(),
+            owned_sessions: self
+                .0
+                .shared
+                .node
+                .as_ref()
+                .map_or(0, |_| sessions + state.server.ending() as u64),
+            running_tasks: self
+                .0
+                .shared
+                .node
+                .as_ref()
+                .map_or(0, |node| node.running_tasks.load(Ordering::Relaxed)),
         };
         (state.server.counters().clone(), gauges)
     }
 
     /// Whether the journal took the last lines it was given.
     pub fn is_healthy(&self) -> bool {
-        self.0.shared.journal_healthy.load(Ordering::Relaxed)
+        self.0.shared.monitor.journal_works()
     }
 
-    /// Stops: closes every socket with 1001, makes durable what was accepted, waits (at most
-    /// `patience`) for the dumps being completed, closes the journal. Sessions stay resumable.
-    ///
-    /// # Errors
-    ///
-    /// If the journal could not be closed in good order.
-    pub async fn shutdown(&self, patience: Duration) -> Result<(), JournalError> {
-        {
-            let mut state = self.0.shared.state();
-            state.server.close_all(self.0.shared.clock.now());
-            self.0.shared.dispatch(&mut state);
-        }
-        let _ = self.0.shared.commits.send(Commit::Stop);
-        self.0.shared.shutdown.send_replace(true);
-        let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
-        let finished = async {
-            while tasks.join_next().await.is_some() {}
-            while self.0.shared.completing.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(TICK).await;
-            }
-        };
-        if tokio::time::timeout(patience, finished).await.is_err() {
-            tracing::warn!("not every session that ended was completed; the next start goes on");
-        }
-        tasks.detach_all();
-        self.0.shared.journal.close().await
+    /// Whether new clients should come here, and what is not as it should be.
+    pub fn health(&self) -> Health {
+        self.0.shared.health()
     }
 }
 
@@ -431,11 +492,16 @@ impl Shared {
                     bytes,
                 } => {
                     tracing::info!(session = %name, ?reason, "session ended");
+                    let node = self.node.as_ref();
+                    let turn = node.map(|node| node.turns.join(name.session_id()));
+                    let is_resumable = state.server.ended(&name).is_some();
                     self.commit(Commit::Finish {
                         name,
-                        facts,
+                        facts: Box::new(facts),
                         bytes,
                         reply: None,
+                        is_resumable,
+                        turn,
                     });
                 }
             }
@@ -470,6 +536,17 @@ async fn tick(shared: Arc<Shared>) {
         let mut state = shared.state();
         state.server.timeout(shared.clock.now());
         shared.dispatch(&mut state);
+    }
+}
+
+fn not_adopted(error: TakeoverError) -> JournalError {
+    match error {
+        TakeoverError::Journal(error) => error,
+        error => JournalError::new(
+            JournalOperation::Open,
+            None,
+            JournalErrorKind::Store(error.into()),
+        ),
     }
 }
 

@@ -3,6 +3,8 @@
 mod action;
 mod deadlines;
 mod durability;
+mod erasure;
+mod handover;
 mod plain;
 mod summary;
 mod timers;
@@ -16,12 +18,13 @@ use foldhash::fast::RandomState;
 use rtcstats_proto::jitsi::{MessageError, SequenceNumberMessage, SessionId};
 
 pub use action::{Action, CloseCode, CloseReason, ConnectionId, EndReason, Refusal};
-pub use summary::{SessionState, SessionSummary};
+pub use summary::{Footprint, SessionState, SessionSummary};
 
 use crate::session::{Client, Numbers, Phase, Session, Verdict};
 use crate::{
     Content, Counters, DumpName, Handshake, Identifiers, Incoming, Limits, Recovered, Time, Timing,
 };
+use erasure::Erased;
 use plain::is_plain;
 use timers::{Timer, Timers};
 use tombstones::{Tombstone, Tombstones};
@@ -51,6 +54,7 @@ pub struct Server {
     /// Dumps that were ended and are not yet completed.
     ending: HashSet<DumpName, RandomState>,
     tombstones: Tombstones,
+    erased: Erased,
     timers: Timers,
     actions: VecDeque<Action>,
     counters: Counters,
@@ -69,6 +73,8 @@ struct Peer {
     fenced: HashSet<SessionId, RandomState>,
     last_message: Time,
     refused: u32,
+    /// When its silence is looked at.
+    idle_due: Duration,
     /// It was told to close, and why; nothing that still arrives counts.
     closing: Option<CloseReason>,
 }
@@ -83,6 +89,7 @@ impl Server {
             sessions: HashMap::default(),
             ending: HashSet::default(),
             tombstones: Tombstones::new(limits.tombstones, timing.tombstone),
+            erased: Erased::new(limits.tombstones, timing.tombstone.max(timing.grace)),
             timers: Timers::default(),
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -111,6 +118,7 @@ impl Server {
             other => (recovered, other),
         };
         if let Some(superseded) = superseded {
+            self.remove_timers(&superseded);
             self.finish(superseded, EndReason::Superseded);
         }
         self.timers.add(deadline, Timer::Grace(id.clone()));
@@ -135,6 +143,7 @@ impl Server {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
         self.counters.connections += 1;
+        let idle_due = time.monotonic + self.idle(handshake.generation);
         self.connections.insert(
             id,
             Peer {
@@ -150,11 +159,11 @@ impl Server {
                 fenced: HashSet::default(),
                 last_message: time,
                 refused: 0,
+                idle_due,
                 closing: None,
             },
         );
-        let idle = self.idle(handshake.generation);
-        self.timers.add(time.monotonic + idle, Timer::Idle(id));
+        self.timers.add(idle_due, Timer::Idle(id));
         if is_plain(handshake.generation) {
             return Ok(id);
         }
@@ -174,7 +183,8 @@ impl Server {
         Ok(id)
     }
 
-    fn admit(&mut self, handshake: &Handshake) -> Result<(), Refusal> {
+    /// Whether a socket would be taken.
+    pub(crate) fn admit(&mut self, handshake: &Handshake) -> Result<(), Refusal> {
         if self.is_closing {
             return Err(Refusal::GOING_AWAY);
         }
@@ -188,6 +198,9 @@ impl Server {
         let Some(session) = &handshake.session else {
             return Ok(());
         };
+        if self.erased.contains(session) {
+            return Err(Refusal::ERASED);
+        }
         if self.sessions.get(session).is_some_and(Session::is_plain) {
             return Err(Refusal::INVALID_SESSION_ID);
         }
@@ -229,6 +242,9 @@ impl Server {
             } => {
                 if self.own(connection, &session) {
                     self.accept(time, connection, &session, line, sequence_number);
+                } else if self.is_without_session(connection, &session) {
+                    // A later line might be taken, and acknowledged as if this one had been.
+                    self.close(connection, CloseReason::TooManySessions);
                 }
             }
             Content::PlainLines {
@@ -259,12 +275,7 @@ impl Server {
             self.counters.fenced_messages += 1;
             return false;
         }
-        let limit = if peer.client.client_type.is_browser() {
-            self.limits.sessions_per_browser
-        } else {
-            self.limits.sessions_per_connection
-        };
-        if peer.owned.len() + peer.fenced.len() >= limit {
+        if !self.has_room(peer) {
             self.counters.limits.sessions_per_connection += 1;
             return false;
         }
@@ -275,7 +286,7 @@ impl Server {
                 return false;
             }
             // Of two connections the newer one knows better; ids grow.
-            if session.owner().is_some_and(|owner| owner > connection) {
+            if session.newest > Some(connection) {
                 self.counters.fenced_messages += 1;
                 return false;
             }
@@ -285,8 +296,29 @@ impl Server {
         self.open(connection, id)
     }
 
+    /// Whether a connection may have one more session.
+    fn has_room(&self, peer: &Peer) -> bool {
+        let limit = if peer.client.client_type.is_browser() {
+            self.limits.sessions_per_browser
+        } else {
+            self.limits.sessions_per_connection
+        };
+        peer.owned.len() + peer.fenced.len() < limit
+    }
+
+    /// Whether the session that a connection was opened for could not be begun.
+    fn is_without_session(&self, connection: ConnectionId, id: &SessionId) -> bool {
+        let peer = self.connections.get(&connection);
+        peer.is_some_and(|peer| peer.session.as_ref() == Some(id))
+            && !self.sessions.contains_key(id)
+    }
+
     /// Begins a session that is not known.
     fn open(&mut self, connection: ConnectionId, id: &SessionId) -> bool {
+        if self.erased.contains(id) {
+            self.counters.fenced_messages += 1;
+            return false;
+        }
         if self.sessions.len() >= self.limits.sessions {
             self.counters.limits.sessions += 1;
             return false;
@@ -328,6 +360,9 @@ impl Server {
             return 0;
         };
         let previous = session.owner().filter(|previous| *previous != connection);
+        if let Phase::Resumable(deadline) = session.phase {
+            self.timers.remove(deadline, Timer::Grace(id.clone()));
+        }
         let number = session.attach(connection);
         if let Some(peer) = self.connections.get_mut(&connection) {
             peer.owned.insert(id.clone());
@@ -417,6 +452,7 @@ impl Server {
         let Some(peer) = self.connections.remove(&connection) else {
             return;
         };
+        self.timers.remove(peer.idle_due, Timer::Idle(connection));
         let left = matches!(code, Some(CloseCode::LEFT | CloseCode::DUMP_ERROR));
         let is_plain = is_plain(peer.client.generation);
         for id in &peer.owned {
@@ -448,6 +484,7 @@ impl Server {
         let Some(session) = self.sessions.remove(id) else {
             return;
         };
+        self.remove_timers(&session);
         if let Some(peer) = session
             .owner()
             .and_then(|owner| self.connections.get_mut(&owner))

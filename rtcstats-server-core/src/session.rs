@@ -20,6 +20,8 @@ pub(crate) struct Session {
     /// When its socket was opened, in Unix epoch milliseconds.
     opened: f64,
     pub(crate) phase: Phase,
+    /// The newest connection that ever had it.
+    pub(crate) newest: Option<ConnectionId>,
     /// Highest number that was accepted; may not be durable yet.
     accepted: u64,
     /// Highest number that the journal has made durable.
@@ -30,6 +32,8 @@ pub(crate) struct Session {
     intermediate: u64,
     /// Since when something durable is not acknowledged.
     pub(crate) unacknowledged_since: Option<Duration>,
+    /// When that is looked at.
+    pub(crate) acknowledge_due: Option<Duration>,
     pub(crate) bytes: u64,
     pub(crate) facts: SessionFacts,
 }
@@ -62,8 +66,8 @@ pub(crate) struct Numbers {
 }
 
 /// What happened in a session besides its events.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct SessionFacts {
     /// Lines stored, the header not counted.
@@ -121,7 +125,7 @@ impl SessionFacts {
 }
 
 /// Numbers that never came: the client overflowed its buffer while it was away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Gap {
     /// The first missing number.
     pub from: u64,
@@ -155,11 +159,13 @@ impl Session {
             header: Some(client.header),
             opened: client.opened,
             phase: Phase::Live(owner),
+            newest: Some(owner),
             accepted: numbers.accepted,
             durable: numbers.durable,
             acknowledged: numbers.durable,
             intermediate: numbers.durable,
             unacknowledged_since: None,
+            acknowledge_due: None,
             bytes: 0,
             facts,
         }
@@ -174,11 +180,13 @@ impl Session {
             header: None,
             opened: 0.0,
             phase: Phase::Resumable(deadline),
+            newest: None,
             accepted: number,
             durable: number,
             acknowledged: number,
             intermediate: number,
             unacknowledged_since: None,
+            acknowledge_due: None,
             bytes: recovered.bytes,
             facts: recovered.facts,
         }
@@ -279,6 +287,7 @@ impl Session {
             self.facts.resumes += 1;
         }
         self.phase = Phase::Live(owner);
+        self.newest = Some(owner);
         self.acknowledged = self.durable;
         self.intermediate = self.durable;
         self.unacknowledged_since = None;

@@ -4,35 +4,42 @@ use std::fmt;
 use std::future::ready;
 
 use rtcstats_proto::jitsi::SessionId;
-use serde_json::value::RawValue;
 
 use crate::{BoxFuture, DumpName};
 
 mod directory;
+#[cfg(feature = "influxdb")]
+mod influxdb;
 mod jsonl;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "webhook")]
+mod outbox;
+mod record;
+#[cfg(feature = "sql")]
+mod sql;
+mod store;
+mod summary;
+#[cfg(feature = "webhook")]
+mod webhook;
 
-pub use directory::{DirectorySink, RecordEntry};
+pub use directory::DirectorySink;
+#[cfg(feature = "influxdb")]
+pub use influxdb::{InfluxError, InfluxOptions, InfluxSink, InfluxTarget};
 pub use jsonl::{JsonlSink, JsonlSinkOptions};
 pub use memory::MemorySink;
-
-/// Everything that is published of one session.
-#[derive(Debug, Clone)]
-pub struct SessionRecord {
-    /// The dump it was extracted from.
-    pub name: DumpName,
-    /// Its parts; no two have the same name.
-    pub parts: Vec<RecordPart>,
-}
-
-/// One part of a record: a row, a document.
-#[derive(Debug, Clone)]
-pub struct RecordPart {
-    /// What it is within the session, for example `features`, `meeting` or `pc/PC_0`.
-    pub part: String,
-    /// Its content.
-    pub json: Box<RawValue>,
-}
+#[cfg(feature = "nats")]
+pub use nats::{NatsDelivery, NatsSink, NatsSinkOptions};
+pub use record::{RecordOptions, RecordPart, SessionRecord};
+#[cfg(feature = "sql")]
+pub use sql::{SqlSink, SqlSinkOptions};
+pub use store::{RecordEntry, RecordQuery, RecordStore};
+#[cfg(feature = "webhook")]
+pub use webhook::{
+    UnixClock, WebhookCounters, WebhookEvents, WebhookKey, WebhookKeyError, WebhookOptions,
+    WebhookSecret, WebhookSecretError, WebhookSink,
+};
 
 /// Takes the features of finished sessions: a database, a broker, a file.
 ///
@@ -81,6 +88,18 @@ pub trait FeatureSink: Send + Sync + 'static {
         selection: &Selection,
     ) -> BoxFuture<'_, Result<Option<Vec<DumpName>>, SinkError>> {
         let _ = selection;
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// The record that it has of a dump; `None` if there is none, and by default, where it cannot be asked.
+    /// A dump that is extracted again keeps what only this record knows
+    /// ([`SessionRecord::keep_facts`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    fn stored(&self, name: &DumpName) -> BoxFuture<'_, Result<Option<SessionRecord>, SinkError>> {
+        let _ = name;
         Box::pin(ready(Ok(None)))
     }
 

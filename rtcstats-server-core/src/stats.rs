@@ -53,6 +53,28 @@ pub struct Counters {
     pub storage_errors: u64,
     /// Failed attempts to publish a record.
     pub sink_errors: u64,
+    /// Open sessions that were ended because they were to be deleted.
+    pub erased_sessions: u64,
+    /// Dumps removed from the archive because of their age, or for room.
+    pub expired_dumps: u64,
+    /// Records removed from sinks because of their age.
+    pub expired_records: u64,
+    /// Logs removed from the journal that could not be completed.
+    pub expired_logs: u64,
+    /// Sessions that were another node's, and were claimed because their clients came here.
+    pub sessions_claimed: u64,
+    /// Attempts to claim a session that failed.
+    pub claim_errors: u64,
+    /// Logs that nobody had, and were adopted.
+    pub sessions_adopted: u64,
+    /// Sessions that another node has taken.
+    pub sessions_lost: u64,
+    /// Tasks of the work queue that were done.
+    pub tasks_done: u64,
+    /// Attempts at tasks that failed.
+    pub tasks_failed: u64,
+    /// Tasks that were given up unfinished, for another worker to do.
+    pub tasks_put_back: u64,
     /// How often each limit was hit.
     pub limits: LimitCounters,
     /// Sizes of requests, in bytes.
@@ -120,6 +142,10 @@ pub struct Gauges {
     pub journal_bytes: u64,
     /// Whether the journal takes what it is given.
     pub journal_healthy: bool,
+    /// Sessions that are this node's, of several: live, resumable, or on their way into the queue.
+    pub owned_sessions: u64,
+    /// Tasks of the work queue that this node has.
+    pub running_tasks: u64,
 }
 
 impl Counters {
@@ -145,7 +171,7 @@ impl Counters {
         out
     }
 
-    fn gauge_table(&self, gauges: Gauges) -> [(&'static str, &'static str, u64); 6] {
+    fn gauge_table(&self, gauges: Gauges) -> [(&'static str, &'static str, u64); 8] {
         [
             (
                 "rtcstats_websocket_connections",
@@ -177,10 +203,20 @@ impl Counters {
                 "Whether the journal works.",
                 gauges.journal_healthy.into(),
             ),
+            (
+                "rtcstats_owned_sessions",
+                "Sessions of this node, of several.",
+                gauges.owned_sessions,
+            ),
+            (
+                "rtcstats_running_tasks",
+                "Tasks of the work queue that this node has.",
+                gauges.running_tasks,
+            ),
         ]
     }
 
-    fn counter_table(&self) -> [(&'static str, &'static str, u64); 23] {
+    fn counter_table(&self) -> [(&'static str, &'static str, u64); 34] {
         [
             (
                 "rtcstats_websocket_connection_count",
@@ -284,6 +320,57 @@ impl Counters {
                 "rtcstats_sink_error_count",
                 "Failed attempts to publish.",
                 self.sink_errors,
+            ),
+            (
+                "rtcstats_erased_session_count",
+                "Open sessions deleted on request.",
+                self.erased_sessions,
+            ),
+            (
+                "rtcstats_expired_dump_count",
+                "Archived dumps removed by retention.",
+                self.expired_dumps,
+            ),
+            (
+                "rtcstats_expired_record_count",
+                "Records removed by retention.",
+                self.expired_records,
+            ),
+            (
+                "rtcstats_expired_log_count",
+                "Unfinished logs removed by retention.",
+                self.expired_logs,
+            ),
+            (
+                "rtcstats_claimed_session_count",
+                "Sessions claimed from other nodes.",
+                self.sessions_claimed,
+            ),
+            (
+                "rtcstats_claim_error_count",
+                "Failed attempts to claim a session.",
+                self.claim_errors,
+            ),
+            (
+                "rtcstats_adopted_session_count",
+                "Logs adopted that nobody had.",
+                self.sessions_adopted,
+            ),
+            (
+                "rtcstats_lost_session_count",
+                "Sessions that another node has taken.",
+                self.sessions_lost,
+            ),
+            ("rtcstats_done_task_count", "Tasks done.", self.tasks_done),
+            (
+                "rtcstats_failed_task_count",
+                "Failed attempts at tasks.",
+                self.tasks_failed,
+            ),
+            (
+                "rtcstats_put_back_task_count",
+                "Tasks given up unfinished.",
+                self.tasks_put_back,
             ),
         ]
     }

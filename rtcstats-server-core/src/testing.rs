@@ -21,19 +21,21 @@
 )]
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use rtcstats_proto::jitsi::SessionId;
 
 use crate::DumpName;
 
+mod archive;
 mod journal;
+mod ownership;
+mod queue;
 mod sink;
 
+pub use archive::archive_contract;
 pub use journal::journal_contract;
+pub use ownership::ownership_contract;
+pub use queue::queue_contract;
 pub use sink::sink_contract;
 
 /// Waits for a future on this thread, without a runtime.
@@ -42,23 +44,7 @@ pub use sink::sink_contract;
 /// assert_eq!(rtcstats_server_core::testing::block_on(async { 7 }), 7);
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        thread::park();
-    }
+    crate::block_on::block_on(future)
 }
 
 fn name(id: &str) -> DumpName {

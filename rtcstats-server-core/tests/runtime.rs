@@ -190,7 +190,7 @@ async fn setup(adjust: impl FnOnce(&mut RuntimeOptions)) -> Setup {
     }
 }
 
-fn connect(runtime: &Runtime, id: &str) -> Socket {
+async fn connect(runtime: &Runtime, id: &str) -> Socket {
     let upgrade = Upgrade {
         target: format!("/room?statsSessionId={id}&isReconnect=false"),
         subprotocols: "3.1_STANDARD".to_owned(),
@@ -199,6 +199,7 @@ fn connect(runtime: &Runtime, id: &str) -> Socket {
     };
     runtime
         .connect(&runtime.handshake(&upgrade).unwrap())
+        .await
         .unwrap()
 }
 
@@ -255,7 +256,7 @@ fn numbers(lines: &[String]) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_becomes_a_dump_and_a_record() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     assert_eq!(
         next_number(&mut socket).await,
         SequenceNumberMessage::initial(0)
@@ -307,7 +308,7 @@ fn part(sink: &MemorySink, session: &str, part: &str) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_journal_acknowledges_nothing_and_loses_nothing() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     next_number(&mut socket).await;
     send(&mut socket, "s", 1..=10).await;
     setup.journal.is_failing.store(true, Ordering::SeqCst);
@@ -336,7 +337,7 @@ async fn a_failing_journal_acknowledges_nothing_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_cannot_be_read_for_a_while_doubles_nothing() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     send(&mut socket, "s", 1..=5).await;
     setup.journal.is_failing.store(true, Ordering::SeqCst);
     setup.journal.bad_reads.store(3, Ordering::SeqCst);
@@ -359,7 +360,7 @@ async fn a_journal_that_cannot_be_read_for_a_while_doubles_nothing() {
 async fn a_session_that_the_journal_refuses_for_ever_holds_up_no_other() {
     let setup = setup(|_| {}).await;
     // The inner journal takes no more than its limit.
-    let mut big = connect(&setup.runtime, "big");
+    let mut big = connect(&setup.runtime, "big").await;
     let filler = "x".repeat(2 << 20);
     for number in 1..=40_u64 {
         let time = 1_700_000_000_000 + number;
@@ -372,7 +373,7 @@ async fn a_session_that_the_journal_refuses_for_ever_holds_up_no_other() {
         }
     }
     drop(big);
-    let mut small = connect(&setup.runtime, "small");
+    let mut small = connect(&setup.runtime, "small").await;
     send(&mut small, "small", 1..=3).await;
     small.disconnected(Some(3001));
     until("the other session", || {
@@ -389,7 +390,7 @@ async fn a_session_that_the_journal_refuses_for_ever_holds_up_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_refused_has_no_hole() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     send(&mut socket, "s", 1..=5).await;
     until("the first lines", || {
         setup.journal.appends.load(Ordering::SeqCst) > 0
@@ -415,7 +416,7 @@ async fn a_log_that_is_refused_has_no_hole() {
 async fn a_slow_journal_slows_the_sockets() {
     let setup = setup(|options| options.limits.queue_bytes = 4_000).await;
     setup.journal.is_failing.store(true, Ordering::SeqCst);
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     let flood = tokio::time::timeout(
         Duration::from_millis(500),
         send(&mut socket, "s", 1..=1_000),
@@ -435,7 +436,7 @@ async fn a_slow_journal_slows_the_sockets() {
 async fn an_archive_that_fails_is_tried_again() {
     let setup = setup(|_| {}).await;
     setup.archive.failures.store(2, Ordering::SeqCst);
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     send(&mut socket, "s", 1..=3).await;
     socket.disconnected(Some(3001));
     until("the dump", || {
@@ -455,7 +456,7 @@ async fn a_dump_of_the_same_name_is_not_overwritten() {
     })
     .await;
     for (round, expected) in ["s", "s_1"].into_iter().enumerate() {
-        let mut socket = connect(&setup.runtime, "s");
+        let mut socket = connect(&setup.runtime, "s").await;
         send(&mut socket, "s", 1..=3).await;
         socket.disconnected(Some(3001));
         until(expected, || {
@@ -479,10 +480,10 @@ async fn a_dump_of_the_same_name_is_not_overwritten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_resumes_sessions_and_completes_those_that_ended() {
     let first = setup(|_| {}).await;
-    let mut socket = connect(&first.runtime, "s");
+    let mut socket = connect(&first.runtime, "s").await;
     send(&mut socket, "s", 1..=7).await;
     first.archive.failures.store(usize::MAX, Ordering::SeqCst);
-    let mut ended = connect(&first.runtime, "ended");
+    let mut ended = connect(&first.runtime, "ended").await;
     send(&mut ended, "ended", 1..=3).await;
     ended.disconnected(Some(3001));
     let (counters, _) = loop {
@@ -510,7 +511,7 @@ async fn a_restart_resumes_sessions_and_completes_those_that_ended() {
     })
     .await;
 
-    let mut socket = connect(&second, "s");
+    let mut socket = connect(&second, "s").await;
     assert_eq!(
         next_number(&mut socket).await,
         SequenceNumberMessage::initial(7)
@@ -536,7 +537,7 @@ async fn a_restart_resumes_sessions_and_completes_those_that_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_makes_everything_durable_and_tells_the_clients_to_come_back() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "s");
+    let mut socket = connect(&setup.runtime, "s").await;
     next_number(&mut socket).await;
     send(&mut socket, "s", 1..=40).await;
     let log = Arc::clone(&setup.journal);

@@ -138,11 +138,11 @@ fn request(subprotocol: &str, target: &str) -> Upgrade {
     }
 }
 
-fn connect(runtime: &Runtime, subprotocol: &str) -> Socket {
+async fn connect(runtime: &Runtime, subprotocol: &str) -> Socket {
     let request = request(subprotocol, "/room?rtcstats-token=open");
     let handshake = runtime.handshake(&request).unwrap();
     assert_eq!(handshake.subprotocol(), Some(subprotocol));
-    runtime.connect(&handshake).unwrap()
+    runtime.connect(&handshake).await.unwrap()
 }
 
 const CANDIDATE: &str =
@@ -155,7 +155,7 @@ async fn a_session_of_each_generation_becomes_a_dump_and_a_record() {
         ("2.0", "{\"path\"", "[\"close\",null,null,"),
     ] {
         let setup = setup(|_| {}).await;
-        let mut socket = connect(&setup.runtime, subprotocol);
+        let mut socket = connect(&setup.runtime, subprotocol).await;
         let identity = r#"["identity",null,{"user":"u","conference":"c"},1700000000000]"#;
         socket.receive(identity.as_bytes()).await;
         assert_eq!(setup.runtime.sessions()[0].facts.events, 1);
@@ -182,7 +182,7 @@ async fn addresses_are_masked_where_they_should_be() {
     ] {
         let setup = setup(|options| options.privacy.obfuscation = obfuscation).await;
         for subprotocol in ["rtcstats#5.0", "2.0"] {
-            let mut socket = connect(&setup.runtime, subprotocol);
+            let mut socket = connect(&setup.runtime, subprotocol).await;
             socket.receive(CANDIDATE.as_bytes()).await;
             let name = setup.runtime.sessions()[0].name.clone();
             let mut journal = String::new();
@@ -217,7 +217,7 @@ async fn addresses_are_masked_where_they_should_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_completes_what_was_cut_off() {
     let first = setup(|_| {}).await;
-    let mut socket = connect(&first.runtime, "rtcstats#5.0");
+    let mut socket = connect(&first.runtime, "rtcstats#5.0").await;
     socket.receive(b"[1,null,2,3]").await;
     let log = loop {
         let entries = first.journal.list().await.unwrap();
@@ -236,7 +236,7 @@ async fn a_restart_completes_what_was_cut_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_ends_sessions_that_cannot_be_resumed() {
     let setup = setup(|_| {}).await;
-    let mut socket = connect(&setup.runtime, "rtcstats#5.0");
+    let mut socket = connect(&setup.runtime, "rtcstats#5.0").await;
     socket.receive(b"[1,null,2,3]").await;
     setup
         .runtime

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rtcstats_server_core::testing::{self, block_on};
 use rtcstats_server_core::{
-    BoxFuture, DumpName, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordPart,
+    BoxFuture, DumpName, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordPart,
     SessionRecord, SinkError,
 };
 use serde::Deserialize;
@@ -168,4 +168,32 @@ fn a_file_of_another_kind_is_left_alone() {
         assert_eq!(error.session(), None);
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }
+}
+
+#[test]
+fn erased_sessions_are_gone_from_the_file_and_can_be_published_again() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("features.jsonl");
+    let sink = JsonlSink::open(&path).unwrap();
+    for session in ["a", "b", "c"] {
+        publish(&sink, session);
+    }
+    let names = ["a", "c", "d"].map(|name| name.parse().unwrap());
+    assert_eq!(block_on(sink.erase(&names)).unwrap(), Erasure::Erased(2));
+    assert_eq!(block_on(sink.erase(&names)).unwrap(), Erasure::Erased(0));
+    let sessions = || -> Vec<_> {
+        let lines = stored(&path).into_iter();
+        lines.map(|(session, _, _)| session.to_string()).collect()
+    };
+    assert_eq!(sessions(), ["b", "b"]);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    assert!(JsonlSink::open(&path).is_err(), "it is still locked");
+    for session in ["a", "b"] {
+        publish(&sink, session);
+    }
+    assert_eq!(sessions(), ["b", "b", "a", "a"]);
+    drop(sink);
+    let sink = JsonlSink::open(&path).unwrap();
+    publish(&sink, "a");
+    assert_eq!(sessions().len(), 4);
 }

@@ -1,7 +1,7 @@
 //! One client: opens a WebSocket, sends its story, and takes the time until it is acknowledged.
 
 use std::collections::VecDeque;
-use std::io::{Cursor, ErrorKind};
+use std::io::{self, Cursor, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +10,11 @@ use futures_util::StreamExt;
 use rtcstats_benches::frames;
 use rtcstats_proto::jitsi::SequenceNumberMessage;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
@@ -25,6 +27,9 @@ const PORTS: usize = 20_000;
 /// Of the system, for each client: a message or two.
 const SEND_BUFFER_BYTES: u32 = 16 << 10;
 
+/// How long a server that is overloaded may take to refuse a connection.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
+
 /// How long after its end a phase waits for acknowledgements: the server may take 2 s.
 const ACKNOWLEDGEMENT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,6 +40,8 @@ pub(crate) struct Client {
     /// How much of the story was sent.
     sent: usize,
     acknowledges: bool,
+    /// The last number that was acknowledged.
+    acknowledged: u64,
     /// What was read and is no whole frame yet.
     received: Vec<u8>,
 }
@@ -61,6 +68,16 @@ pub(crate) struct Sent {
     pub(crate) unacknowledged: usize,
 }
 
+/// What a client that insisted has come to.
+pub(crate) struct Insisted {
+    pub(crate) session_id: String,
+    /// The last number that was acknowledged.
+    pub(crate) acknowledged: u64,
+    /// By how much it was behind when the server was gone.
+    pub(crate) late: Duration,
+    pub(crate) sent: Sent,
+}
+
 impl Client {
     pub(crate) async fn connect(
         server: SocketAddr,
@@ -68,18 +85,8 @@ impl Client {
         story: Arc<Story>,
         number: usize,
     ) -> Self {
-        let session_id = format!("00000000-0000-4000-8000-{number:012}");
-        let mut request =
-            format!("ws://{server}/room?statsSessionId={session_id}&isReconnect=false")
-                .into_client_request()
-                .unwrap();
-        let headers = request.headers_mut();
-        let subprotocol = generation.subprotocol().parse().unwrap();
-        headers.insert("sec-websocket-protocol", subprotocol);
-        headers.insert("origin", "https://meet.example.org".parse().unwrap());
-        let browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
-        headers.insert("user-agent", browser.parse().unwrap());
-
+        let session_id = session_id(number);
+        let request = request(server, generation, &session_id);
         let socket = TcpSocket::new_v4().unwrap();
         // What waits here would be taken for time in the server.
         socket.set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
@@ -107,6 +114,7 @@ impl Client {
             session_id,
             sent: 0,
             acknowledges,
+            acknowledged: 0,
             received: Vec::new(),
         }
     }
@@ -133,17 +141,66 @@ impl Client {
             if let Some(number) = frame.sequence_number.filter(|_| self.acknowledges) {
                 unacknowledged.push_back((number, now));
             }
-            self.send(frame, &mut unacknowledged, &mut sent).await;
+            self.send(frame, &mut unacknowledged, &mut sent)
+                .await
+                .expect("the server takes messages");
             sent.messages += 1;
             self.sent += 1;
         }
         let patience = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         while !unacknowledged.is_empty() && Instant::now() < patience {
             let _ = timeout_at(patience.into(), self.stream.readable()).await;
-            self.receive(&mut unacknowledged, &mut sent);
+            self.receive(&mut unacknowledged, &mut sent)
+                .expect("the server is there");
         }
         sent.unacknowledged = unacknowledged.len();
         (self, sent)
+    }
+
+    /// Sends at fixed times, however late the last message was, until `end`; and reads
+    /// acknowledgements for as long as the server lives.
+    pub(crate) async fn insist(
+        mut self,
+        start: Instant,
+        interval: Duration,
+        end: Instant,
+    ) -> Insisted {
+        let story = Arc::clone(&self.story);
+        let frames = story.frames.get(self.sent..).unwrap_or_default();
+        let mut unacknowledged = VecDeque::new();
+        let mut sent = Sent {
+            messages: 0,
+            latencies: Vec::new(),
+            unacknowledged: 0,
+        };
+        let mut is_there = true;
+        for (index, frame) in frames.iter().enumerate() {
+            let due = start + interval * index as u32;
+            if due >= end || !is_there {
+                break;
+            }
+            while is_there && timeout_at(due.into(), self.stream.readable()).await.is_ok() {
+                is_there = self.receive(&mut unacknowledged, &mut sent).is_ok();
+            }
+            // From when it should have been sent: waiting for the socket counts.
+            unacknowledged.extend(frame.sequence_number.map(|number| (number, due)));
+            let result = self.send(frame, &mut unacknowledged, &mut sent).await;
+            is_there &= result.is_ok();
+            sent.messages += usize::from(is_there);
+        }
+        while is_there {
+            let _ = self.stream.readable().await;
+            is_there = self.receive(&mut unacknowledged, &mut sent).is_ok();
+        }
+        assert!(sent.messages < frames.len(), "the story is too short");
+        let next = start + interval * sent.messages as u32;
+        let late = end.saturating_duration_since(next);
+        Insisted {
+            session_id: self.session_id,
+            acknowledged: self.acknowledged,
+            late,
+            sent,
+        }
     }
 
     async fn wait_until(
@@ -156,7 +213,8 @@ impl Client {
             return sleep_until(due.into()).await;
         }
         while timeout_at(due.into(), self.stream.readable()).await.is_ok() {
-            self.receive(unacknowledged, sent);
+            self.receive(unacknowledged, sent)
+                .expect("the server is there");
         }
     }
 
@@ -165,7 +223,7 @@ impl Client {
         frame: &StoryFrame,
         unacknowledged: &mut VecDeque<(u64, Instant)>,
         sent: &mut Sent,
-    ) {
+    ) -> io::Result<()> {
         let mut bytes = frame.bytes.clone();
         if let Some(at) = frame.session_id {
             let place = bytes.get_mut(at..at + frames::SESSION_ID.len()).unwrap();
@@ -179,27 +237,32 @@ impl Client {
                     tokio::select! {
                         _ = self.stream.writable() => {}
                         _ = self.stream.readable(), if self.acknowledges => {
-                            self.receive(unacknowledged, sent);
+                            self.receive(unacknowledged, sent)?;
                         }
                     }
                 }
-                Err(error) => panic!("the server is gone: {error}"),
+                Err(error) => return Err(error),
             }
         }
         // Lets the others have their turn.
         tokio::task::consume_budget().await;
+        Ok(())
     }
 
     /// Reads what has come.
-    fn receive(&mut self, unacknowledged: &mut VecDeque<(u64, Instant)>, sent: &mut Sent) {
+    fn receive(
+        &mut self,
+        unacknowledged: &mut VecDeque<(u64, Instant)>,
+        sent: &mut Sent,
+    ) -> io::Result<()> {
         let mut buffer = [0; 512];
         match self.stream.try_read(&mut buffer) {
-            Ok(0) => panic!("the server closed the connection"),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => self
                 .received
                 .extend_from_slice(buffer.get(..count).unwrap()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            Err(error) => panic!("the server is gone: {error}"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
         }
         let mut cursor = Cursor::new(&self.received);
         let mut used = 0;
@@ -212,6 +275,7 @@ impl Client {
             };
             let text = std::str::from_utf8(payload).unwrap();
             let number = SequenceNumberMessage::parse(text).expect("an acknowledgement");
+            self.acknowledged = self.acknowledged.max(number.value);
             while let Some((_, at)) = unacknowledged
                 .front()
                 .filter(|(sent, _)| *sent <= number.value)
@@ -223,5 +287,42 @@ impl Client {
             cursor.set_position(end as u64);
         }
         self.received.drain(..used);
+        Ok(())
     }
+}
+
+fn session_id(number: usize) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+fn request(server: SocketAddr, generation: Generation, session_id: &str) -> Request {
+    let mut request = format!("ws://{server}/room?statsSessionId={session_id}&isReconnect=false")
+        .into_client_request()
+        .unwrap();
+    let headers = request.headers_mut();
+    let subprotocol = generation.subprotocol().parse().unwrap();
+    headers.insert("sec-websocket-protocol", subprotocol);
+    headers.insert("origin", "https://meet.example.org".parse().unwrap());
+    let browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
+    headers.insert("user-agent", browser.parse().unwrap());
+    request
+}
+
+/// Connects where there should be no room: the code of the close frame that comes.
+pub(crate) async fn refused(
+    server: SocketAddr,
+    generation: Generation,
+    number: usize,
+) -> Option<u16> {
+    let stream = TcpStream::connect(server).await.unwrap();
+    let request = request(server, generation, &session_id(number));
+    let (mut websocket, _) = client_async_with_config(request, stream, None)
+        .await
+        .unwrap();
+    while let Ok(Some(Ok(message))) = timeout(REFUSAL_PATIENCE, websocket.next()).await {
+        if let Message::Close(frame) = message {
+            return frame.map(|frame| frame.code.into());
+        }
+    }
+    None
 }

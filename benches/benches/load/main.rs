@@ -13,22 +13,26 @@
 //!    event is acknowledged as durable, CPU time at this pace;
 //! 3. each sends as fast as it can: messages a second, CPU time of each.
 //!
+//! With `--address` the server is one that is running already; its memory and CPU time are known with
+//! `--pid` only. With `--overload` the server gets twice of what it can take, see [`overload`].
+//!
 //! The messages are encoded and masked (with the key 0) beforehand, so that sending them costs less
 //! than receiving them. Clients run on one thread.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "prints its figures, and stops where something is not as it was"
 )]
 
 mod client;
+mod overload;
 mod server;
 mod story;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +72,19 @@ struct Options {
     /// A server that is already built, instead of building the example.
     #[arg(long)]
     server: Option<PathBuf>,
+
+    /// The address of a server that is running already, such as `127.0.0.1:3000`, whatever its journal.
+    #[arg(long, conflicts_with_all = ["server", "overload"])]
+    address: Option<SocketAddr>,
+
+    /// The process of that server.
+    #[arg(long, requires = "address")]
+    pid: Option<u32>,
+
+    /// Send twice as much as the server can take, kill it under that load, and look for everything it
+    /// acknowledged. Jitsi clients only: others are acknowledged nothing.
+    #[arg(long)]
+    overload: bool,
 
     /// Where the data of servers goes while they run. Default: the system's directory for temporary files.
     #[arg(long)]
@@ -124,10 +141,19 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    let binary = options.server.clone().unwrap_or_else(server::build);
+    let binary = match (&options.server, options.address) {
+        (Some(binary), _) => binary.clone(),
+        (None, Some(_)) => PathBuf::new(),
+        (None, None) => server::build(),
+    };
     let most = most_connections();
-    print_head();
+    if !options.overload {
+        print_head();
+    }
     for &generation in &options.generation {
+        if options.overload && generation != Generation::Jitsi {
+            continue;
+        }
         let story = Arc::new(Story::new(generation));
         for &wanted in &options.connections {
             let connections = wanted.min(most);
@@ -140,7 +166,14 @@ fn main() {
                 );
             }
             let sets = options.sets.as_deref().unwrap_or(generation.name());
-            let server = Server::start(&binary, &options, sets, connections);
+            let server = match options.address {
+                Some(address) => Server::running(address, options.pid),
+                None => Server::start(&binary, &options, sets, connections),
+            };
+            if options.overload {
+                runtime.block_on(overload::run(&options, server, &story, connections));
+                continue;
+            }
             runtime.block_on(measure(&options, server, generation, &story, connections));
         }
     }

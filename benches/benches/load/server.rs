@@ -13,12 +13,21 @@ use tokio::time::sleep;
 
 use super::Options;
 
+/// A server, and what is known of its process.
 pub(crate) struct Server {
-    process: Child,
     address: SocketAddr,
+    /// Of its process, if it is on this machine.
+    pid: Option<u32>,
+    child: Option<Started>,
+}
+
+/// A server that was started here.
+struct Started {
+    process: Child,
+    command: Command,
     /// Kept open: the server has more to say.
     _stdout: BufReader<ChildStdout>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// Builds the example as it is shipped; where it is then.
@@ -52,41 +61,82 @@ impl Server {
             .arg(data.path())
             .arg(format!("--max-connections={connections}"))
             .args(&options.server_argument);
-        if options.acknowledge_at_once {
+        if options.acknowledge_at_once || options.overload {
             command.arg("--acknowledge-events=1");
         }
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut first = String::new();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut first).unwrap();
-        let (_, rest) = first.split_once("http://").expect("the server starts");
-        let address = rest.split('/').next().unwrap().parse().unwrap();
-        Self {
-            process,
-            address,
-            _stdout: stdout,
-            _data: data,
+        if options.overload {
+            command.arg("--grace=2s");
         }
+        let (process, address, stdout) = spawn(&mut command);
+        Self {
+            address,
+            pid: Some(process.id()),
+            child: Some(Started {
+                process,
+                command,
+                _stdout: stdout,
+                data,
+            }),
+        }
+    }
+
+    /// One that is running already.
+    pub(crate) fn running(address: SocketAddr, pid: Option<u32>) -> Self {
+        Self {
+            address,
+            pid,
+            child: None,
+        }
+    }
+
+    /// Kills it in the middle of what it does.
+    pub(crate) fn kill(&mut self) {
+        let child = self.child.as_mut().expect("it was started here");
+        child.process.kill().unwrap();
+        child.process.wait().unwrap();
+    }
+
+    /// Starts it again with the same data, once it was killed.
+    pub(crate) fn restart(&mut self) {
+        let child = self.child.as_mut().expect("it was started here");
+        (child.process, self.address, child._stdout) = spawn(&mut child.command);
+        self.pid = Some(child.process.id());
+    }
+
+    /// Where its data is.
+    pub(crate) fn data(&self) -> &Path {
+        let child = self.child.as_ref().expect("it was started here");
+        child.data.path()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Memory of the process that is in use.
+    /// Memory of the process that is in use; 0 if it is not on this machine.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
+        let Some(pid) = self.pid else { return 0 };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         let kib = line.split_whitespace().nth(1).unwrap();
         kib.parse::<u64>().unwrap() * 1024
     }
 
     /// CPU time of its threads. None of them ends while it is measured.
     pub(crate) fn cpu_time(&self) -> CpuTime {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let Some(pid) = self.pid else {
+            return CpuTime(Vec::new());
+        };
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         let mut threads = Vec::new();
         for task in tasks {
             let path = task.unwrap().path();
@@ -102,6 +152,11 @@ impl Server {
     /// Waits until it has nothing left to do.
     pub(crate) async fn settle(&self) {
         const STEP: Duration = Duration::from_millis(250);
+        /// For one that cannot be looked at: the time in which it acknowledges everything.
+        const BLIND: Duration = Duration::from_secs(3);
+        if self.pid.is_none() {
+            return sleep(BLIND).await;
+        }
         for _ in 0..100 {
             let cpu = self.cpu_time();
             sleep(STEP).await;
@@ -113,7 +168,18 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+/// Starts a server, and reads where it listens.
+fn spawn(command: &mut Command) -> (Child, SocketAddr, BufReader<ChildStdout>) {
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    stdout.read_line(&mut first).unwrap();
+    let (_, rest) = first.split_once("http://").expect("the server starts");
+    let address = rest.split('/').next().unwrap().parse().unwrap();
+    (process, address, stdout)
+}
+
+impl Drop for Started {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

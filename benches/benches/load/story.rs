@@ -1,5 +1,7 @@
 //! What every client of a run sends: one call, each with its own session id.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use rtcstats_benches::{Workload, frames};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -26,6 +28,8 @@ pub(crate) struct StoryFrame {
     pub(crate) session_id: Option<usize>,
     /// The number by which it is acknowledged.
     pub(crate) sequence_number: Option<u64>,
+    /// A hash of the line that its dump gets.
+    pub(crate) line: Option<u64>,
 }
 
 impl Story {
@@ -91,13 +95,21 @@ impl StoryFrame {
         let mut bytes = Vec::with_capacity(frame.len());
         frame.format(&mut bytes).unwrap();
         let in_message = message.find(frames::SESSION_ID);
+        let line = line_of(message);
         Self {
             session_id: in_message.map(|index| bytes.len() - message.len() + index),
-            sequence_number: line_of(message)
-                .and_then(|line| rtcstats_proto::sequence_number_of(&line)),
+            sequence_number: line.as_deref().and_then(rtcstats_proto::sequence_number_of),
+            line: line.as_deref().map(hash),
             bytes,
         }
     }
+}
+
+/// The same for the same line of a dump.
+pub(crate) fn hash(line: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    line.trim_end().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The line in an envelope.

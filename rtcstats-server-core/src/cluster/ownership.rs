@@ -1,5 +1,7 @@
 //! Whose a session is.
 
+use std::sync::Arc;
+
 use rtcstats_proto::jitsi::SessionId;
 
 use super::ClusterError;
@@ -40,18 +42,30 @@ pub trait Ownership: Send + Sync + 'static {
     /// Takes over at most `limit` of the logs that nobody has: their node is gone, or gave them back.
     /// Finished ones that wait for completion are not among them, unless nobody was told of them.
     ///
+    /// Left out are sessions of which `is_known` says that this node still believes to have them: it has
+    /// to learn first, by being fenced, that it does not. Otherwise what it has on its way would go into a
+    /// log that another node has continued.
+    ///
     /// # Errors
     ///
     /// Those of the store. Some may have been taken over; they are adopted again by the next call.
-    fn adopt(&self, limit: usize) -> BoxFuture<'_, Result<Vec<DumpName>, ClusterError>>;
+    fn adopt(
+        &self,
+        limit: usize,
+        is_known: IsKnown,
+    ) -> BoxFuture<'_, Result<Vec<DumpName>, ClusterError>>;
 }
+
+/// Whether a node has a session, or believes to have it.
+pub type IsKnown = Arc<dyn Fn(&SessionId) -> bool + Send + Sync>;
 
 /// What a node finds when it takes a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// Nobody remembers it.
     New,
-    /// It is this node's already.
+    /// It is this node's already, and has not ended. What its log holds, if there is one, is not told:
+    /// a node that does not know can [release](Ownership::release) it and claim it again.
     Own,
     /// It was another node's, or nobody's. This log of it is not finished: it goes on.
     Taken(DumpName),

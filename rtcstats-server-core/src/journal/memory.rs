@@ -59,7 +59,7 @@ impl MemoryJournal {
         Ok(state)
     }
 
-    fn append_now(&self, batch: &[Append]) -> Result<(), JournalError> {
+    pub(crate) fn append_now(&self, batch: &[Append]) -> Result<(), JournalError> {
         let mut state = self.open_state(JournalOperation::Append)?;
         let mut result = Ok(());
         let mut added = 0_usize;
@@ -96,7 +96,17 @@ impl MemoryJournal {
         Ok(())
     }
 
-    fn read_now(&self, name: &DumpName) -> Result<Bytes, JournalError> {
+    /// An append of this batch failed elsewhere: its logs have to be read before they take more.
+    pub(crate) fn fail<'a>(&self, batch: impl Iterator<Item = &'a Append>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for append in batch {
+            if let Some(log) = state.logs.get_mut(&append.name) {
+                log.broken = !log.finished;
+            }
+        }
+    }
+
+    pub(crate) fn read_now(&self, name: &DumpName) -> Result<Bytes, JournalError> {
         let mut state = self.open_state(JournalOperation::Read)?;
         match state.logs.get_mut(name) {
             Some(log) if log.exists => {
@@ -110,7 +120,7 @@ impl MemoryJournal {
         }
     }
 
-    fn finish_now(&self, name: &DumpName) -> Result<(), JournalError> {
+    pub(crate) fn finish_now(&self, name: &DumpName) -> Result<(), JournalError> {
         let mut state = self.open_state(JournalOperation::Finish)?;
         match state.logs.get_mut(name) {
             Some(log) if log.broken => Err(JournalError::new(
@@ -126,7 +136,7 @@ impl MemoryJournal {
         }
     }
 
-    fn remove_now(&self, name: &DumpName) -> Result<(), JournalError> {
+    pub(crate) fn remove_now(&self, name: &DumpName) -> Result<(), JournalError> {
         let mut state = self.open_state(JournalOperation::Remove)?;
         if let Some(log) = state.logs.remove(name) {
             state.bytes = state.bytes.saturating_sub(log.text.len());
@@ -134,7 +144,7 @@ impl MemoryJournal {
         Ok(())
     }
 
-    fn list_now(&self) -> Result<Vec<JournalEntry>, JournalError> {
+    pub(crate) fn list_now(&self) -> Result<Vec<JournalEntry>, JournalError> {
         let state = self.open_state(JournalOperation::List)?;
         let existing = state.logs.iter().filter(|(_, log)| log.exists);
         Ok(existing

@@ -1,4 +1,5 @@
-//! Completes a session: sinks, archive, then out of the journal. A crash between any two steps
+//! Completes a session: archive, sinks, then out of the journal (an upload, for whose record somebody
+//! waits: sinks, archive). A crash between any two steps
 //! repeats, and loses nothing.
 
 use std::future::Future;
@@ -8,19 +9,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
-use rtcstats_features::jitsi::{Extraction, MissingTime, RecordContext};
-use serde::Serialize;
-use serde_json::value::to_raw_value;
+use rtcstats_features::jitsi::Extraction;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
-use super::features::SessionFeatures;
+use super::erasure::Stops;
 use super::filtered_dump::FilteredDump;
+use super::monitor::Store;
+use super::whole_log::WholeLog;
 use super::{Shared, lock};
-use crate::{DumpName, FeatureSink, RecordPart, SessionFacts, SessionRecord};
+use crate::{DumpName, FeatureSink, RecordOptions, SessionFacts, SessionFeatures, SessionRecord};
 
 /// Sessions completed at the same time: enough to hide the waiting for disks and databases.
 pub(super) const AT_ONCE: usize = 8;
+
+/// How long to wait for another dump.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A session that ended, its features extracted.
 pub(super) struct Ended {
@@ -33,7 +36,52 @@ pub(super) struct Ended {
     pub(super) reply: Option<oneshot::Sender<()>>,
 }
 
+/// How often a step is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempts {
+    /// For as long as the process lives; the next start goes on.
+    Endless,
+    /// A few times: others may do better.
+    Few,
+}
+
+/// A step that failed as often as it was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {reason}")]
+pub(super) struct StepError {
+    step: String,
+    reason: String,
+}
+
+/// Completes a session of this node.
 pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
+    if let Err(error) = perform(&shared, ended, Attempts::Endless).await {
+        tracing::error!(%error, "session is not completed");
+    }
+    shared.completing.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// All steps, unless the session is to be deleted.
+pub(super) async fn perform(
+    shared: &Shared,
+    ended: Ended,
+    attempts: Attempts,
+) -> Result<(), StepError> {
+    let name = ended.name.clone();
+    tokio::select! {
+        biased;
+        result = perform_all(shared, ended, attempts) => {
+            shared.stops.forget(&name);
+            result
+        }
+        () = shared.stops.stopped(&name) => {
+            shared.abandon(&name);
+            Ok(())
+        }
+    }
+}
+
+async fn perform_all(shared: &Shared, ended: Ended, attempts: Attempts) -> Result<(), StepError> {
     if shared.completions.available_permits() == 0 {
         shared.state().server.counters_mut().queued += 1;
     }
@@ -44,68 +92,137 @@ pub(super) async fn complete(shared: Arc<Shared>, ended: Ended) {
         bytes,
         reply,
     } = ended;
-    count(&shared, &features, bytes);
+    count(shared, &features, bytes);
+    let steps = Steps {
+        shared,
+        stops: &shared.stops,
+        name: &name,
+        attempts,
+    };
     let failed = || shared.state().server.counters_mut().storage_errors += 1;
-    let stored = until_done(
-        &shared,
-        &name,
-        "archive",
-        || async { free_name(&shared, &name).await },
-        failed,
-    )
-    .await;
-    let record = record(&shared, &stored, &features, &facts);
+    let stored = loop {
+        let free_name = || free_name(shared, &name, bytes);
+        if let Some(stored) = steps.until_done(Store::Archive, free_name, failed).await? {
+            break stored;
+        }
+        // The other dump waits for no turn of this one.
+        tokio::time::sleep(PAUSE).await;
+    };
+    shared.stops.note_stored(&name, &stored.name);
+    let archive = || async {
+        let dump = read(shared, &name, bytes).await?;
+        let stored = shared.archive.store(&stored.name, dump).await;
+        stored.map_err(boxed)
+    };
+    if reply.is_none() {
+        // First of all: after a crash the archive tells which name the dump has, and the record
+        // goes by it.
+        steps.until_done(Store::Archive, archive, failed).await?;
+    }
+    let options = RecordOptions {
+        environment: &shared.environment,
+        now: shared.clock.now().unix_ms,
+        bytes,
+    };
+    let record = SessionRecord::of(stored.name.clone(), features, &facts, &options);
     let mut sinks = shared.sinks.iter();
     if reply.is_some()
         && let Some(first) = sinks.next()
-        && !publish_soon(&shared, first.as_ref(), &record).await
+        && !publish_soon(shared, &name, first.as_ref(), &record).await
     {
-        return give_up(&shared, &name, &stored).await;
+        // An upload, which is forgotten.
+        return steps.remove().await;
     }
     for sink in sinks {
-        let failed = || shared.state().server.counters_mut().sink_errors += 1;
-        until_done(
-            &shared,
-            &name,
-            sink.name(),
-            || async { sink.publish(&record).await.map_err(boxed) },
-            failed,
-        )
-        .await;
+        steps.publish(sink.as_ref(), &record).await?;
     }
     if let Some(reply) = reply {
         // The one who waits may have gone.
         let _ = reply.send(());
+        steps.until_done(Store::Archive, archive, failed).await?;
     }
-    let archive = || async {
-        let dump = read(&shared, &name).await?;
-        shared.archive.store(&stored, dump).await.map_err(boxed)
-    };
-    until_done(&shared, &name, "archive", archive, failed).await;
-    let failed = || shared.state().server.counters_mut().journal_errors += 1;
-    until_done(
-        &shared,
-        &name,
-        "journal",
-        || async { shared.journal.remove(&name).await.map_err(boxed) },
-        failed,
-    )
-    .await;
-    lock(&shared.storing).remove(&stored);
+    steps.remove().await?;
     shared.state().server.finished(&name);
-    shared.completing.fetch_sub(1, Ordering::Relaxed);
-    tracing::info!(session = %name, %stored, bytes, "session completed");
+    tracing::info!(session = %name, stored = %stored.name, bytes, "session completed");
+    Ok(())
+}
+
+/// Publishes the record of a dump that is archived already, unless that is deleted.
+pub(super) async fn publish_again(
+    shared: &Shared,
+    name: &DumpName,
+    features: SessionFeatures,
+    facts: &SessionFacts,
+    bytes: u64,
+) -> Result<(), StepError> {
+    tokio::select! {
+        biased;
+        result = publish_all_again(shared, name, features, facts, bytes) => result,
+        () = shared.extraction_stops.stopped(name) => Ok(()),
+    }
+}
+
+async fn publish_all_again(
+    shared: &Shared,
+    name: &DumpName,
+    features: SessionFeatures,
+    facts: &SessionFacts,
+    bytes: u64,
+) -> Result<(), StepError> {
+    let steps = Steps {
+        shared,
+        stops: &shared.extraction_stops,
+        name,
+        attempts: Attempts::Few,
+    };
+    let options = RecordOptions {
+        environment: &shared.environment,
+        now: shared.clock.now().unix_ms,
+        bytes,
+    };
+    let mut record = SessionRecord::of(name.clone(), features, facts, &options);
+    for sink in &shared.sinks {
+        if let Some(earlier) = steps.stored(sink.as_ref()).await? {
+            record.keep_facts(&earlier);
+            break;
+        }
+    }
+    for sink in &shared.sinks {
+        steps.publish(sink.as_ref(), &record).await?;
+    }
+    Ok(())
+}
+
+/// A name under which a dump is being stored, until it is dropped.
+struct Stored<'a> {
+    shared: &'a Shared,
+    name: DumpName,
+}
+
+impl Drop for Stored<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.storing).remove(&self.name);
+    }
 }
 
 /// Publishes a record that somebody waits for; `false` if that fails a few times.
-async fn publish_soon(shared: &Shared, sink: &dyn FeatureSink, record: &SessionRecord) -> bool {
+async fn publish_soon(
+    shared: &Shared,
+    name: &DumpName,
+    sink: &dyn FeatureSink,
+    record: &SessionRecord,
+) -> bool {
     const ATTEMPTS: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(200);
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        let Err(error) = sink.publish(record).await else {
+        let turn = shared.stops.turn(name).await;
+        let result = sink.publish(record).await;
+        drop(turn);
+        shared.note(Store::Sink(sink.name()), result.is_ok());
+        let Err(error) = result else {
             return true;
         };
         shared.state().server.counters_mut().sink_errors += 1;
@@ -114,26 +231,15 @@ async fn publish_soon(shared: &Shared, sink: &dyn FeatureSink, record: &SessionR
     false
 }
 
-/// Forgets an upload whose record could not be published.
-async fn give_up(shared: &Shared, name: &DumpName, stored: &DumpName) {
-    let failed = || shared.state().server.counters_mut().journal_errors += 1;
-    until_done(
-        shared,
-        name,
-        "journal",
-        || async { shared.journal.remove(name).await.map_err(boxed) },
-        failed,
-    )
-    .await;
-    lock(&shared.storing).remove(stored);
-    shared.completing.fetch_sub(1, Ordering::Relaxed);
-}
-
-/// A dump as it is archived.
-async fn read(shared: &Shared, name: &DumpName) -> Result<Box<dyn BufRead + Send>, Failure> {
+/// A dump as it is archived, made of a log of so many bytes.
+async fn read(
+    shared: &Shared,
+    name: &DumpName,
+    bytes: u64,
+) -> Result<Box<dyn BufRead + Send>, Failure> {
     let log = shared.journal.read(name).await.map_err(boxed)?;
     Ok(FilteredDump::wrap(
-        log,
+        Box::new(WholeLog::new(log, bytes)),
         &shared.handshakes.privacy,
         shared.limits.message,
     ))
@@ -158,44 +264,59 @@ fn count(shared: &Shared, features: &SessionFeatures, bytes: u64) {
 }
 
 /// The name to store a dump under: its own, unless the archive has another dump of that name, from
-/// before the server forgot the session.
+/// before the server forgot the session. `None` while another dump is being stored under it: to pass
+/// it over would make the name depend on who is first, and a repetition could store the dump again
+/// under another one.
 ///
-/// The name is taken until [`complete`] gives it back: others find it neither in the archive yet nor
+/// The name is taken until [`Stored`] gives it back: others find it neither in the archive yet nor
 /// free.
-async fn free_name(shared: &Shared, name: &DumpName) -> Result<DumpName, Failure> {
+async fn free_name<'a>(
+    shared: &'a Shared,
+    name: &DumpName,
+    bytes: u64,
+) -> Result<Option<Stored<'a>>, Failure> {
     let mut candidate = name.archived();
     loop {
         if !lock(&shared.storing).insert(candidate.clone()) {
-            candidate = candidate.next();
-            continue;
+            return Ok(None);
         }
-        match is_free(shared, name, &candidate).await {
-            Ok(true) => return Ok(candidate),
-            result => {
-                lock(&shared.storing).remove(&candidate);
-                result?;
-                candidate = candidate.next();
-            }
+        // From here on, so that the name is given back also where this is given up half-way.
+        let stored = Stored {
+            shared,
+            name: candidate,
+        };
+        if is_free(shared, name, bytes, &stored.name).await? {
+            return Ok(Some(stored));
         }
+        candidate = stored.name.next();
     }
 }
 
 /// Whether the archive has no dump of this name, or has this very dump.
-async fn is_free(shared: &Shared, name: &DumpName, candidate: &DumpName) -> Result<bool, Failure> {
+async fn is_free(
+    shared: &Shared,
+    name: &DumpName,
+    bytes: u64,
+    candidate: &DumpName,
+) -> Result<bool, Failure> {
     let Some(archived) = shared.archive.open(candidate).await.map_err(boxed)? else {
         return Ok(true);
     };
-    let own = read(shared, name).await?;
-    // What is no gzip is another dump too.
-    let same =
-        move || same_content(own, MultiGzDecoder::new(BufReader::new(archived))).unwrap_or(false);
-    tokio::task::spawn_blocking(same).await.map_err(boxed)
+    let own = read(shared, name, bytes).await?;
+    let same = move || same_content(own, MultiGzDecoder::new(BufReader::new(archived)));
+    let compared = tokio::task::spawn_blocking(same).await.map_err(boxed)?;
+    compared.map_err(boxed)
 }
 
-fn same_content(mut one: impl BufRead, other: impl Read) -> io::Result<bool> {
-    let mut other = BufReader::new(other);
+/// Whether an archived dump is this log's. What is no gzip is another dump; a log that cannot be read is
+/// none, but an error: its dump would be archived twice.
+fn same_content(mut log: impl BufRead, archived: impl Read) -> io::Result<bool> {
+    let mut archived = BufReader::new(archived);
     loop {
-        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let a = log.fill_buf()?;
+        let Ok(b) = archived.fill_buf() else {
+            return Ok(false);
+        };
         let length = a.len().min(b.len());
         if length == 0 {
             return Ok(a.is_empty() && b.is_empty());
@@ -203,75 +324,8 @@ fn same_content(mut one: impl BufRead, other: impl Read) -> io::Result<bool> {
         if a.get(..length) != b.get(..length) {
             return Ok(false);
         }
-        one.consume(length);
-        other.consume(length);
-    }
-}
-
-/// What is published of a session. Its content depends on the dump only, so that a repetition
-/// publishes the same.
-fn record(
-    shared: &Shared,
-    stored: &DumpName,
-    features: &SessionFeatures,
-    facts: &SessionFacts,
-) -> SessionRecord {
-    let mut parts = Vec::new();
-    if let Some(extraction) = &features.jitsi {
-        add_jitsi(shared, stored, extraction, &mut parts);
-    }
-    if let Some(features) = &features.rtcstats {
-        add_part(&mut parts, "rtcstats", features);
-    }
-    if let Some(features) = &features.legacy {
-        add_part(&mut parts, "legacy", features);
-    }
-    add_part(&mut parts, "session", facts);
-    SessionRecord {
-        name: stored.clone(),
-        parts,
-    }
-}
-
-/// The records that Jitsi's servers publish.
-fn add_jitsi(
-    shared: &Shared,
-    stored: &DumpName,
-    extraction: &Extraction,
-    parts: &mut Vec<RecordPart>,
-) {
-    let now = shared.clock.now().unix_ms;
-    add_part(parts, "features", extraction);
-    add_part(parts, "metadata", &extraction.metadata_row(now));
-    let mut ids = 0_u64;
-    let mut uuid = || {
-        ids += 1;
-        Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{stored}/{ids}").as_bytes()).to_string()
-    };
-    let context = RecordContext {
-        environment: &shared.environment,
-        now,
-        uuid: &mut uuid,
-        missing_time: MissingTime::Null,
-    };
-    if let Some(records) = extraction.records(context) {
-        add_part(parts, "meeting", &records.meeting_record);
-        for (index, record) in records.pc_records.iter().enumerate() {
-            add_part(parts, &format!("pc/{index}"), record);
-        }
-        for (index, record) in records.track_records.iter().enumerate() {
-            add_part(parts, &format!("track/{index}"), record);
-        }
-    }
-}
-
-fn add_part<T: Serialize>(parts: &mut Vec<RecordPart>, part: &str, value: &T) {
-    match to_raw_value(value) {
-        Ok(json) => parts.push(RecordPart {
-            part: part.to_owned(),
-            json,
-        }),
-        Err(error) => tracing::error!(part, %error, "part of a record cannot be written"),
+        log.consume(length);
+        archived.consume(length);
     }
 }
 
@@ -281,30 +335,76 @@ fn boxed<E: std::error::Error + Send + Sync + 'static>(error: E) -> Failure {
     error.into()
 }
 
-/// Tries again, with growing pauses, for as long as the process lives; the next start goes on.
-async fn until_done<T, F: Future<Output = Result<T, Failure>>>(
-    shared: &Shared,
-    name: &DumpName,
-    step: &str,
-    mut attempt: impl FnMut() -> F,
-    count_failure: impl Fn(),
-) -> T {
-    const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-    let mut pause = Duration::from_millis(200);
-    loop {
-        // Given back before the pause, so that a step that keeps failing holds up no other session.
-        let turn = shared.completions.acquire().await;
-        let result = attempt().await;
-        drop(turn);
-        match result {
-            Ok(done) => return done,
-            Err(error) => {
-                count_failure();
-                let cause = error.source().map(ToString::to_string);
-                tracing::error!(session = %name, step, %error, cause, retry_in = ?pause, "not completed");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+/// What is done with a session, step by step.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    shared: &'a Shared,
+    stops: &'a Stops,
+    name: &'a DumpName,
+    attempts: Attempts,
+}
+
+impl Steps<'_> {
+    async fn publish(
+        &self,
+        sink: &dyn FeatureSink,
+        record: &SessionRecord,
+    ) -> Result<(), StepError> {
+        let publish = || async { sink.publish(record).await.map_err(boxed) };
+        let failed = || self.shared.state().server.counters_mut().sink_errors += 1;
+        self.until_done(Store::Sink(sink.name()), publish, failed)
+            .await
+    }
+
+    /// The record that a sink has.
+    async fn stored(&self, sink: &dyn FeatureSink) -> Result<Option<SessionRecord>, StepError> {
+        let stored = || async { sink.stored(self.name).await.map_err(boxed) };
+        let failed = || self.shared.state().server.counters_mut().sink_errors += 1;
+        self.until_done(Store::Sink(sink.name()), stored, failed)
+            .await
+    }
+
+    async fn remove(&self) -> Result<(), StepError> {
+        let remove = || async { self.shared.journal.remove(self.name).await.map_err(boxed) };
+        let failed = || self.shared.state().server.counters_mut().journal_errors += 1;
+        self.until_done(Store::Journal, remove, failed).await
+    }
+
+    /// Tries again, with growing pauses.
+    async fn until_done<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        store: Store<'_>,
+        mut attempt: impl FnMut() -> F,
+        count_failure: impl Fn(),
+    ) -> Result<T, StepError> {
+        const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+        const FEW: u32 = 3;
+        let mut pause = Duration::from_millis(200);
+        let mut tried = 0;
+        loop {
+            // Given back before the pause, so that a step that keeps failing holds up no other session.
+            let permit = self.shared.completions.acquire().await;
+            let turn = self.stops.turn(self.name).await;
+            let result = attempt().await;
+            drop((turn, permit));
+            self.shared.note(store, result.is_ok());
+            let error = match result {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            count_failure();
+            tried += 1;
+            let cause = error.source().map(ToString::to_string);
+            if self.attempts == Attempts::Few && tried >= FEW {
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                return Err(StepError {
+                    step: store.to_string(),
+                    reason: format!("{error}{cause}"),
+                });
             }
+            tracing::error!(session = %self.name, step = %store, %error, cause, retry_in = ?pause, "not completed");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

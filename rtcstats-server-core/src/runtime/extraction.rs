@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Shared;
 use super::completion::{self, Ended};
-use super::features::{FeatureExtractor, SessionFeatures};
-use crate::{DumpName, SessionFacts};
+use crate::features::FeatureExtractor;
+use crate::{DumpName, SessionFacts, SessionFeatures};
 
 /// Work waiting for one thread.
 const QUEUE: usize = 1_024;
@@ -161,6 +162,12 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 bytes,
                 reply,
             } => {
+                if shared.stops.is_stopped(&name) {
+                    sessions.remove(&name);
+                    shared.abandon(&name);
+                    shared.completing.fetch_sub(1, Ordering::Relaxed);
+                    continue;
+                }
                 if up_to_date(shared, runtime, &mut sessions, &name, bytes).is_none() {
                     let work = Work::Finish {
                         name: name.clone(),
@@ -268,6 +275,7 @@ impl Live {
             extractor: FeatureExtractor::new(
                 name.archived().to_string(),
                 &shared.feature_sets,
+                shared.series,
                 &shared.handshakes.privacy,
                 shared.limits.message,
             ),

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use rtcstats_proto::Generation;
 
-use super::Shared;
 use super::extraction::Work;
+use super::{Shared, lock};
 use crate::{JournalEntry, JournalError, JournalErrorKind, JournalOperation, Recovered};
 
 /// What a start found in the journal.
@@ -28,7 +28,7 @@ pub(super) async fn recover(shared: &Arc<Shared>) -> Result<Recovery, JournalErr
     let mut recovery = Recovery::default();
     let mut ended = Vec::new();
     for entry in shared.journal.list().await? {
-        if entry.bytes == 0 {
+        if entry.bytes == 0 && !entry.finished {
             // Created, and then nothing was durable.
             shared.journal.remove(&entry.name).await?;
             continue;
@@ -61,6 +61,7 @@ pub(super) async fn recover(shared: &Arc<Shared>) -> Result<Recovery, JournalErr
                 tracing::error!(session = %entry.name, %error, "session cannot be recovered");
                 // Its name stays taken: nothing may be appended to what cannot be read.
                 shared.state().server.recover_finished(entry.name.clone());
+                lock(&shared.unreadable).insert(entry.name.clone());
                 recovery.unreadable += 1;
             }
         }

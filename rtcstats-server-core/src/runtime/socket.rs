@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Shared;
+use rtcstats_proto::Generation;
+use rtcstats_proto::jitsi::MessageError;
+
 use super::committer::Commit;
+use super::node::{Named, Node};
 use super::outbox::{OutboxReader, Outgoing, outbox};
-use crate::{Connection, ConnectionId, Handshake, Refusal};
+use super::takeover::take;
+use super::turns::Turn;
+use super::{Shared, State};
+use crate::{Connection, ConnectionId, Handshake, Incoming, Refusal, Time};
 
 /// The server's side of one open WebSocket.
 ///
@@ -19,16 +25,30 @@ pub struct Socket {
     connection: Connection,
     outbox: OutboxReader,
     is_disconnected: bool,
+    /// The session that its handshake names; of several nodes only.
+    named: Option<Named>,
+    /// Whether nothing has come of that one since it was claimed.
+    is_claimed: bool,
 }
 
+/// What was read of a frame.
+type Messages = Vec<Result<Incoming, MessageError>>;
+
 impl Socket {
-    pub(super) fn open(shared: &Arc<Shared>, handshake: &Handshake) -> Result<Self, Refusal> {
+    pub(super) async fn open(shared: &Arc<Shared>, handshake: &Handshake) -> Result<Self, Refusal> {
+        let named = match &shared.node {
+            // In a box, as most transports hold this future for as long as the socket is open.
+            Some(node) => Box::pin(claim(shared, node, handshake)).await?,
+            None => None,
+        };
+        let (named, turn) = named.unzip();
         let (outbox, reader) = outbox();
         let mut state = shared.state();
         let id = state.server.connect(shared.clock.now(), handshake)?;
         state.outboxes.insert(id, outbox);
         shared.dispatch(&mut state);
         drop(state);
+        drop(turn);
         tracing::debug!(connection = %id, client = %handshake.client_type(), "connected");
         Ok(Self {
             shared: Arc::clone(shared),
@@ -36,6 +56,8 @@ impl Socket {
             connection: Connection::new(handshake, &shared.limits),
             outbox: reader,
             is_disconnected: false,
+            is_claimed: named.is_some(),
+            named,
         })
     }
 
@@ -63,18 +85,18 @@ impl Socket {
             .connection
             .receive(frame, time.unix_ms, |message| messages.push(message));
 
+        if shared.node.is_some() {
+            // In a box, as there is room for this future for as long as the socket is open.
+            messages = Box::pin(self.receive_new(messages, time)).await;
+        }
+        let shared = &self.shared;
         let mut state = shared.state();
         state
             .server
             .counters_mut()
             .request_bytes
             .observe(frame.len() as f64);
-        for message in messages {
-            match message {
-                Ok(incoming) => state.server.receive(time, self.id, incoming),
-                Err(error) => state.server.refuse(self.id, &error),
-            }
-        }
+        self.give(&mut state, messages, time);
         if let Err(error) = end {
             tracing::debug!(connection = %self.id, %error, "connection refused");
             state.server.refuse(self.id, &error);
@@ -83,6 +105,74 @@ impl Socket {
         // Behind the lines of this frame: given back when they are durable.
         if let Some(permit) = permit {
             shared.commit(Commit::Release { permit });
+        }
+    }
+
+    /// Takes messages up to the last one that begins a session, which another node may have: it is claimed
+    /// before the server sees the message. Gives back those that follow.
+    async fn receive_new(&mut self, messages: Messages, time: Time) -> Messages {
+        let shared = Arc::clone(&self.shared);
+        let Some(node) = &shared.node else {
+            return messages;
+        };
+        let mut rest = messages.into_iter();
+        loop {
+            let Some(at) = self.next_new(rest.as_slice()) else {
+                return rest.collect();
+            };
+            let known: Messages = rest.by_ref().take(at).collect();
+            let Some(Ok(new)) = rest.next() else {
+                return Messages::new();
+            };
+            {
+                let mut state = shared.state();
+                self.give(&mut state, known, time);
+                shared.dispatch(&mut state);
+                // What comes before it may have begun, or ended, its session.
+                if !state.server.is_new_to(self.id, &new) {
+                    state.server.receive(time, self.id, new);
+                    shared.dispatch(&mut state);
+                    continue;
+                }
+            }
+            let is_claimed = self.named.as_ref().map(Named::id) == Some(&new.session)
+                && std::mem::take(&mut self.is_claimed);
+            let turn = if is_claimed {
+                None
+            } else {
+                match take(&shared, node, &new.session).await {
+                    Ok(turn) => Some(turn),
+                    Err(_) => {
+                        let mut state = shared.state();
+                        state.server.turn_away(self.id);
+                        shared.dispatch(&mut state);
+                        return Messages::new();
+                    }
+                }
+            };
+            let mut state = shared.state();
+            state.server.receive(time, self.id, new);
+            shared.dispatch(&mut state);
+            drop(state);
+            drop(turn);
+        }
+    }
+
+    /// The first message that begins a session.
+    fn next_new(&self, messages: &[Result<Incoming, MessageError>]) -> Option<usize> {
+        let state = self.shared.state();
+        messages.iter().position(|message| {
+            let incoming = message.as_ref().ok();
+            incoming.is_some_and(|incoming| state.server.is_new_to(self.id, incoming))
+        })
+    }
+
+    fn give(&self, state: &mut State, messages: Messages, time: Time) {
+        for message in messages {
+            match message {
+                Ok(incoming) => state.server.receive(time, self.id, incoming),
+                Err(error) => state.server.refuse(self.id, &error),
+            }
         }
     }
 
@@ -103,6 +193,39 @@ impl Socket {
         self.shared.dispatch(&mut state);
         drop(state);
         tracing::debug!(connection = %self.id, ?code, "disconnected");
+    }
+}
+
+/// Makes the session that a handshake names this node's, before the server decides what the client is told
+/// of it.
+async fn claim(
+    shared: &Arc<Shared>,
+    node: &Node,
+    handshake: &Handshake,
+) -> Result<Option<(Named, Turn)>, Refusal> {
+    let admitted = if node.options.role.takes_sockets() {
+        shared.state().server.admit(handshake)
+    } else {
+        Err(Refusal::NO_SOCKETS)
+    };
+    if let Err(refusal) = admitted {
+        shared.state().server.counters_mut().connection_errors += 1;
+        return Err(refusal);
+    }
+    // Sessions of the others are their sockets.
+    let session = handshake
+        .session()
+        .filter(|_| handshake.generation() == Generation::Jitsi);
+    let Some(id) = session else {
+        return Ok(None);
+    };
+    let named = node.name(id);
+    match take(shared, node, id).await {
+        Ok(turn) => Ok(Some((named, turn))),
+        Err(refusal) => {
+            shared.state().server.counters_mut().connection_errors += 1;
+            Err(refusal)
+        }
     }
 }
 

@@ -208,9 +208,11 @@ impl Stored {
         self.is_kept = true;
         self.shared.commit(Commit::Finish {
             name: self.name.clone(),
-            facts,
+            facts: Box::new(facts),
             bytes: self.bytes,
             reply: Some(reply),
+            is_resumable: false,
+            turn: None,
         });
         published.await.map_err(|_| UploadError::Storage)?;
         let mut state = self.shared.state();

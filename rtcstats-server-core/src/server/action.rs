@@ -76,6 +76,8 @@ impl CloseCode {
 pub enum CloseReason {
     /// A newer connection has taken all its sessions.
     Superseded,
+    /// Another node has taken a session of it.
+    Moved,
     /// No message for too long.
     Idle,
     /// What it sends is not JSON.
@@ -88,25 +90,30 @@ pub enum CloseReason {
     SessionOverLimit,
     /// Its session cannot be begun: there are too many.
     TooManySessions,
+    /// A session of it cannot be taken over from another node now.
+    NotTakenOver,
     /// Its session cannot be stored.
     JournalFailed,
     /// It does not read what it is sent.
     TooSlow,
     /// The server shuts down.
     GoingAway,
+    /// Its session was deleted on request. The client does not come back.
+    Erased,
 }
 
 impl CloseReason {
-    /// The code of the close frame. None of them keeps a client from coming back.
+    /// The code of the close frame. Only that of [`CloseReason::Erased`] keeps a client from coming back.
     pub fn code(self) -> u16 {
         match self {
             Self::Superseded => 1000,
-            Self::Idle | Self::GoingAway => 1001,
+            Self::Idle | Self::Moved | Self::GoingAway => 1001,
             Self::Malformed => 1007,
             Self::TooManyRefused | Self::TooSlow => 1008,
             Self::MessageTooLong | Self::SessionOverLimit => 1009,
             Self::JournalFailed => 1011,
-            Self::TooManySessions => 1013,
+            Self::Erased => CloseCode::LEFT,
+            Self::TooManySessions | Self::NotTakenOver => 1013,
         }
     }
 
@@ -114,15 +121,18 @@ impl CloseReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Superseded => "replaced by a newer connection of the same session",
+            Self::Moved => "session goes on at another node",
             Self::Idle => "no message for too long",
             Self::Malformed => "malformed message",
             Self::MessageTooLong => "message over the size limit",
             Self::TooManyRefused => "too many invalid messages",
             Self::SessionOverLimit => "session over the size limit",
             Self::TooManySessions => "too many sessions",
+            Self::NotTakenOver => Refusal::TRY_AGAIN_STORE.reason,
             Self::JournalFailed => "session cannot be stored",
             Self::TooSlow => "too slow to take acknowledgements",
             Self::GoingAway => "server is shutting down",
+            Self::Erased => Refusal::ERASED.reason,
         }
     }
 }
@@ -160,9 +170,26 @@ impl Refusal {
         code: 1013,
         reason: "too many sessions",
     };
+    pub(crate) const TRY_AGAIN_STORE: Self = Self {
+        code: 1013,
+        reason: "session cannot be taken over now",
+    };
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(dead_code, reason = "drivers have roles")
+    )]
+    pub(crate) const NO_SOCKETS: Self = Self {
+        code: 1013,
+        reason: "this node takes no connections",
+    };
     pub(crate) const NO_SESSION_ID: Self = Self {
         code: 1011,
         reason: "session has no id",
+    };
+    /// Final: what the client still has of it was to be deleted.
+    pub(crate) const ERASED: Self = Self {
+        code: CloseCode::LEFT,
+        reason: "session was deleted",
     };
     /// Final: the client would only send more of what cannot be stored.
     pub(crate) const SESSION_OVER_LIMIT: Self = Self {

@@ -9,7 +9,7 @@ use super::plain::is_plain;
 use super::timers::Timer;
 use super::{CloseReason, ConnectionId, EndReason, Server};
 use crate::Time;
-use crate::session::Phase;
+use crate::session::{Phase, Session};
 
 impl Server {
     /// When to call [`Server::timeout`] next, as [`Time::monotonic`].
@@ -21,6 +21,7 @@ impl Server {
     pub fn timeout(&mut self, time: Time) {
         let now = time.monotonic;
         self.tombstones.expire(now);
+        self.erased.expire(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Idle(connection) => self.check_idle(now, connection),
@@ -31,11 +32,20 @@ impl Server {
     }
 
     fn check_idle(&mut self, now: Duration, connection: ConnectionId) {
-        let Some(peer) = self.connections.get(&connection) else {
+        let Some(generation) = self
+            .connections
+            .get(&connection)
+            .map(|peer| peer.client.generation)
+        else {
             return;
         };
-        let deadline = peer.last_message.monotonic + self.idle(peer.client.generation);
+        let idle = self.idle(generation);
+        let Some(peer) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        let deadline = peer.last_message.monotonic + idle;
         if deadline > now {
+            peer.idle_due = deadline;
             self.timers.add(deadline, Timer::Idle(connection));
         } else {
             self.counters.idle_connections += 1;
@@ -48,6 +58,17 @@ impl Server {
         // A deadline that moved has a timer of its own.
         if matches!(phase, Some(Phase::Resumable(deadline)) if deadline <= now) {
             self.end(id, EndReason::Expired);
+        }
+    }
+
+    /// Nothing of a session has to be looked at any more.
+    pub(super) fn remove_timers(&mut self, session: &Session) {
+        let id = session.name.session_id();
+        if let Phase::Resumable(deadline) = session.phase {
+            self.timers.remove(deadline, Timer::Grace(id.clone()));
+        }
+        if let Some(due) = session.acknowledge_due {
+            self.timers.remove(due, Timer::Acknowledge(id.clone()));
         }
     }
 

@@ -21,10 +21,10 @@ impl Server {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let was_waiting = session.unacknowledged_since.is_some();
         let acknowledgements = session.mark_durable(number, time.monotonic, &self.timing);
-        if !was_waiting && session.unacknowledged_since.is_some() {
+        if session.acknowledge_due.is_none() && session.unacknowledged_since.is_some() {
             let due = time.monotonic + self.timing.acknowledge_after;
+            session.acknowledge_due = Some(due);
             self.timers.add(due, Timer::Acknowledge(id.clone()));
         }
         self.send_acknowledgements(id, acknowledgements);
@@ -55,11 +55,13 @@ impl Server {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        session.acknowledge_due = None;
         let Some(since) = session.unacknowledged_since else {
             return;
         };
         let due = since + self.timing.acknowledge_after;
         if due > now {
+            session.acknowledge_due = Some(due);
             self.timers.add(due, Timer::Acknowledge(id.clone()));
             return;
         }
@@ -68,23 +70,30 @@ impl Server {
     }
 
     /// The journal will never take the lines of this dump. What it has is completed; the client
-    /// goes on in a new dump with everything that was not acknowledged.
-    pub fn append_failed(&mut self, name: &DumpName) {
+    /// goes on in a new dump with everything that was not acknowledged. If the journal has taken
+    /// some of the lines, report that [before](Self::appended).
+    ///
+    /// Returns the later dumps of the session, if it has been continued already. They fail with it, and
+    /// what is still to be appended to them must not be: it goes on from lines that are nowhere.
+    pub fn append_failed(&mut self, name: &DumpName) -> Vec<DumpName> {
         self.counters.session_errors += 1;
-        let id = name.session_id().clone();
-        let Some(session) = self
-            .sessions
-            .get(&id)
-            .filter(|session| session.name == *name)
-        else {
-            return;
-        };
-        let owner = session.owner();
-        self.end(&id, EndReason::JournalFailed);
-        self.tombstones.forget_accepted(&id);
+        let id = name.session_id();
+        let live = self.sessions.get(id).filter(|live| live.name >= *name);
+        let owner = live.and_then(Session::owner);
+        if live.is_some() {
+            self.end(id, EndReason::JournalFailed);
+        }
+        let last = self.tombstones.forget_accepted(name);
         if let Some(owner) = owner {
             self.close(owner, CloseReason::JournalFailed);
         }
+        let mut later = Vec::new();
+        let mut next = name.next();
+        while last.as_ref().is_some_and(|last| next <= *last) {
+            later.push(next.clone());
+            next = next.next();
+        }
+        later
     }
 
     /// A dump that was ended is complete and out of the journal.

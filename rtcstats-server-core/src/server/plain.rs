@@ -118,7 +118,7 @@ impl Server {
 }
 
 /// Milliseconds since the last message of a socket, or since it was opened.
-fn silence(peer: &Peer, time: Time) -> u64 {
+pub(super) fn silence(peer: &Peer, time: Time) -> u64 {
     // As existing servers, which subtract whole milliseconds.
     (time.unix_ms.round() - peer.last_message.unix_ms.round()).max(0.0) as u64
 }

@@ -3,8 +3,42 @@
 use rtcstats_proto::{ClientType, Generation};
 use serde::{Serialize, Serializer};
 
+use super::Server;
 use crate::session::{Phase, Session};
 use crate::{DumpName, SessionFacts};
+
+/// How many things a server remembers. All are bounded by its [`Limits`](crate::Limits), but for
+/// `ending` and `actions`, which are the driver's to work off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Footprint {
+    /// Open sockets.
+    pub connections: usize,
+    /// Sessions that are not ended.
+    pub sessions: usize,
+    /// Dumps that were ended and are not reported as finished.
+    pub ending: usize,
+    /// Ended sessions that would be known again.
+    pub tombstones: usize,
+    /// Deadlines: at most one of each connection and two of each session.
+    pub timers: usize,
+    /// Actions that wait to be performed.
+    pub actions: usize,
+}
+
+impl Server {
+    /// How much is remembered.
+    pub fn footprint(&self) -> Footprint {
+        Footprint {
+            connections: self.connections.len(),
+            sessions: self.sessions.len(),
+            ending: self.ending.len(),
+            tombstones: self.tombstones.len(),
+            timers: self.timers.len(),
+            actions: self.actions.len(),
+        }
+    }
+}
 
 /// A session that is not ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use rtcstats_proto::jitsi::SessionId;
 
-use crate::DumpName;
 use crate::session::Session;
+use crate::{DumpName, EndedSession};
 
 #[derive(Debug)]
 pub(super) struct Tombstones {
@@ -41,22 +41,37 @@ impl Tombstones {
         }
     }
 
+    /// How many, those included that a later one replaced.
+    pub(super) fn len(&self) -> usize {
+        self.expiry.len()
+    }
+
     pub(super) fn get(&self, id: &SessionId) -> Option<&Tombstone> {
         self.by_id.get(id)
     }
 
     pub(super) fn add(&mut self, session: &Session, over_limit: bool, now: Duration) {
-        let id = session.name.session_id();
-        let expires = now + self.retention;
-        let tombstone = Tombstone {
+        let ended = EndedSession {
             name: session.name.clone(),
             accepted: session.last_number(),
             durable: session.durable_number(),
             over_limit,
+        };
+        self.put(ended, now);
+    }
+
+    pub(super) fn put(&mut self, ended: EndedSession, now: Duration) {
+        let id = ended.name.session_id().clone();
+        let expires = now + self.retention;
+        let tombstone = Tombstone {
+            name: ended.name,
+            accepted: ended.accepted,
+            durable: ended.durable,
+            over_limit: ended.over_limit,
             expires,
         };
         self.by_id.insert(id.clone(), tombstone);
-        self.expiry.push_back((expires, id.clone()));
+        self.expiry.push_back((expires, id));
         while self.expiry.len() > self.limit {
             self.remove_oldest();
         }
@@ -71,10 +86,21 @@ impl Tombstones {
         }
     }
 
-    /// What was accepted and is not durable never will be.
-    pub(super) fn forget_accepted(&mut self, id: &SessionId) {
-        if let Some(tombstone) = self.by_id.get_mut(id) {
-            tombstone.accepted = tombstone.durable;
+    /// What was accepted into a dump or later ones and is not durable never will be. The last dump.
+    pub(super) fn forget_accepted(&mut self, name: &DumpName) -> Option<DumpName> {
+        let tombstone = self.by_id.get_mut(name.session_id())?;
+        if tombstone.name < *name {
+            return None;
+        }
+        tombstone.accepted = tombstone.durable;
+        Some(tombstone.name.clone())
+    }
+
+    /// Another node knows better what became of this dump.
+    pub(super) fn forget(&mut self, name: &DumpName) {
+        let id = name.session_id();
+        if self.by_id.get(id).is_some_and(|own| own.name == *name) {
+            self.by_id.remove(id);
         }
     }
 

@@ -1,14 +1,14 @@
 //! A sink in a file of JSON lines.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FeatureSink, SessionRecord, SinkError};
+use super::{Erasure, FeatureSink, SessionRecord, SinkError};
 use crate::worker::Worker;
 use crate::{BoxFuture, DumpName};
 
@@ -26,6 +26,9 @@ const NAME: &str = "jsonl";
 /// within the last [`scanned_bytes`](JsonlSinkOptions::scanned_bytes) of the file. This is enough for
 /// what causes repetitions: a crash between publishing a session and forgetting it, after which the
 /// session is published again as soon as the process is back.
+///
+/// [Erasing](FeatureSink::erase) writes the file anew without the lines of these sessions, while others wait
+/// to publish: it takes as long as copying the file. What the sink has cannot be asked for.
 ///
 /// Publishing is done by one thread; up to 1,024 records wait for it, further futures wait to be
 /// queued.
@@ -97,6 +100,21 @@ impl FeatureSink for JsonlSink {
         })
     }
 
+    fn erase(&self, sessions: &[DumpName]) -> BoxFuture<'_, Result<Erasure, SinkError>> {
+        let sessions: HashSet<String> = sessions.iter().map(DumpName::to_string).collect();
+        let file = Arc::clone(&self.file);
+        let erased = self.worker.run(move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.erase(&sessions)
+        });
+        Box::pin(async move {
+            let result = erased.await;
+            let result = result.unwrap_or_else(|| Err(io::Error::other("the sink has ended")));
+            let result = result.map(Erasure::Erased);
+            result.map_err(|error| SinkError::new(NAME, None, error))
+        })
+    }
+
     fn name(&self) -> &str {
         NAME
     }
@@ -127,6 +145,7 @@ impl Key {
 /// The file, and what is known to be in it.
 #[derive(Debug)]
 struct Lines {
+    path: PathBuf,
     file: File,
     /// Up to where it is durable. What is behind it is left from a failure.
     len: u64,
@@ -145,17 +164,9 @@ impl Lines {
             .read(true)
             .write(true)
             .open(path)?;
-        match fs4::FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(fs4::TryLockError::WouldBlock) => {
-                return Err(io::Error::new(
-                    ErrorKind::WouldBlock,
-                    "another process has the file open",
-                ));
-            }
-            Err(fs4::TryLockError::Error(error)) => return Err(error),
-        }
+        lock(&file)?;
         let mut lines = Self {
+            path: path.to_owned(),
             len: 0,
             ragged: false,
             keys: HashSet::new(),
@@ -275,6 +286,55 @@ impl Lines {
         Ok(())
     }
 
+    /// Puts a file without the lines of these sessions in the place of this one; how many sessions it
+    /// had. After a crash it is the one or the other.
+    fn erase(&mut self, sessions: &HashSet<String>) -> io::Result<u64> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&temporary)?;
+        lock(&file)?;
+        let mut output = BufWriter::with_capacity(256 << 10, &file);
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut input = BufReader::with_capacity(256 << 10, &self.file).take(self.len);
+        let mut erased = HashSet::new();
+        let (mut line, mut len) = (Vec::new(), 0);
+        while input.read_until(b'\n', &mut line)? > 0 {
+            match serde_json::from_slice::<Key>(&line) {
+                Ok(key) if sessions.contains(&key.session) => {
+                    erased.insert(key.session);
+                }
+                _ => {
+                    output.write_all(&line)?;
+                    len += line.len() as u64;
+                }
+            }
+            line.clear();
+        }
+        output.flush()?;
+        drop(output);
+        if erased.is_empty() {
+            fs::remove_file(&temporary)?;
+            return Ok(0);
+        }
+        file.sync_all()?;
+        fs::rename(&temporary, &self.path)?;
+        (self.file, self.len, self.ragged) = (file, len, false);
+        let is_kept = |key: &Arc<str>| {
+            let session = key.split('\0').next();
+            session.is_none_or(|session| !erased.contains(session))
+        };
+        self.keys.retain(is_kept);
+        self.order.retain(is_kept);
+        crate::directory::sync_parent(&self.path)?;
+        Ok(erased.len() as u64)
+    }
+
     fn remember(&mut self, key: Arc<str>) {
         if self.remembered == 0 || !self.keys.insert(Arc::clone(&key)) {
             return;
@@ -285,6 +345,17 @@ impl Lines {
                 self.keys.remove(&oldest);
             }
         }
+    }
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    match fs4::FileExt::try_lock(file) {
+        Ok(()) => Ok(()),
+        Err(fs4::TryLockError::WouldBlock) => Err(io::Error::new(
+            ErrorKind::WouldBlock,
+            "another process has the file open",
+        )),
+        Err(fs4::TryLockError::Error(error)) => Err(error),
     }
 }
 
