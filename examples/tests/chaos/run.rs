@@ -34,6 +34,7 @@ pub(crate) struct Plan {
     pub(crate) sessions: usize,
     pub(crate) nodes: usize,
     pub(crate) brokers: usize,
+    pub(crate) kills_brokers: bool,
 }
 
 pub(crate) struct Run {
@@ -90,6 +91,7 @@ impl Run {
         let targets = Targets {
             nodes: plan.nodes,
             brokers: plan.brokers,
+            kills_brokers: plan.kills_brokers,
             disks,
         };
         let schedule = Schedule::new(plan.random.fork(), plan.duration, targets);

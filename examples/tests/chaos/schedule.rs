@@ -54,6 +54,8 @@ pub(crate) struct Targets {
     pub(crate) nodes: usize,
     /// Servers of the journal's cluster. All but one of them are always up.
     pub(crate) brokers: usize,
+    /// Whether they are killed and paused themselves, and not only their sockets disturbed.
+    pub(crate) kills_brokers: bool,
     /// Whether the disks of nodes can be filled.
     pub(crate) disks: bool,
 }
@@ -95,7 +97,14 @@ fn plan(random: &mut Random, at: Duration, targets: Targets, busy: &mut Busy) ->
     const CATCHING_UP: Duration = Duration::from_secs(6);
     let node = random.below(targets.nodes);
     let broker = random.below(targets.brokers);
-    let kinds = if targets.brokers > 0 { 12 } else { 9 };
+    let kinds = match targets {
+        Targets { brokers: 0, .. } => 9,
+        Targets {
+            kills_brokers: false,
+            ..
+        } => 10,
+        _ => 12,
+    };
     let (fault, lasting, until) = match random.below(kinds) {
         0 | 1 => {
             let lasting = random.seconds(0.1, 5.0);
@@ -110,15 +119,15 @@ fn plan(random: &mut Random, at: Duration, targets: Targets, busy: &mut Busy) ->
             (Fault::FillDisk(node), lasting, busy.disks.get_mut(node)?)
         }
         3..=8 => return Some(on_clients(random, at)),
-        9 => {
+        9 => return Some(on_brokers(random, at)),
+        10 => {
             let lasting = random.seconds(0.5, 8.0);
             (Fault::KillBroker(broker), lasting, &mut busy.brokers)
         }
-        10 => {
+        _ => {
             let lasting = random.seconds(0.5, 8.0);
             (Fault::PauseBroker(broker), lasting, &mut busy.brokers)
         }
-        _ => return Some(on_brokers(random, at)),
     };
     if *until > at {
         return None;
