@@ -50,6 +50,9 @@ use work::Takers;
 /// from time to time (every two minutes, unless they are configured otherwise): the loss of power of a
 /// majority of them at the same moment can take what was written since. Put them on different power.
 ///
+/// Servers of version 2.9.10 that are killed again and again can end up with replicas that differ, of which
+/// some lack what was acknowledged. That is beyond what a client can mend: use a later version.
+///
 /// # What is where
 ///
 /// With the deployment `D`:
