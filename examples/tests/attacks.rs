@@ -9,6 +9,7 @@
 )]
 
 mod attack;
+mod server;
 
 use std::io::Write;
 use std::time::Duration;

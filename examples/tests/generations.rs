@@ -8,10 +8,8 @@
 )]
 
 mod golden;
+mod server;
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -24,39 +22,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 struct Server {
-    process: Child,
-    address: String,
-    /// Kept open: the server has more to say.
-    _stdout: BufReader<ChildStdout>,
+    process: server::Server,
     _data: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut process = Command::new(example("axum"))
-            .args(["--listen", "127.0.0.1:0", "--log", "error", "--data"])
-            .arg(data.path())
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut first).unwrap();
-        let (_, rest) = first.split_once("http://").unwrap();
-        let address = rest.split('/').next().unwrap().to_owned();
         Self {
-            process,
-            address,
-            _stdout: stdout,
+            process: server::Server::start(data.path(), flags),
             _data: data,
         }
     }
@@ -71,14 +45,14 @@ impl Server {
     ) -> Response {
         let mut head = format!(
             "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
-            self.address,
+            self.process.address,
             body.len()
         );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let mut stream = TcpStream::connect(&self.process.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
         let mut response = Vec::new();
@@ -167,7 +141,7 @@ fn unchunk(mut body: &str) -> String {
 type WebSocket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
 
 async fn connect(server: &Server, target: &str, subprotocol: &str) -> WebSocket {
-    let mut request = format!("ws://{}{target}", server.address)
+    let mut request = format!("ws://{}{target}", server.process.address)
         .into_client_request()
         .unwrap();
     let headers = request.headers_mut();
@@ -397,17 +371,4 @@ async fn check_body(row: &Value, server: &Server, response: &Response) {
         values(&mut stored.lines()),
         "{name}"
     );
-}
-
-/// Examples are built along with the tests, beside the folder that this test is in.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    let target = test.ancestors().nth(2).unwrap_or(Path::new(""));
-    let path = target.join("examples").join(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo test --workspace`",
-        path.display()
-    );
-    path
 }

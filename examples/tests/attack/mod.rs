@@ -1,8 +1,5 @@
 //! A server that is attacked, and the sockets that it is attacked with, below any library.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,43 +7,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::server;
+
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Server {
-    process: Child,
-    pub(crate) address: String,
-    /// Kept open: the server has more to say.
-    _stdout: BufReader<ChildStdout>,
+    process: server::Server,
     _data: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Server {
     pub(crate) fn start(flags: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut process = Command::new(example("axum"))
-            .args(["--listen", "127.0.0.1:0", "--log", "off", "--data"])
-            .arg(data.path())
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut first).unwrap();
-        let (_, rest) = first.split_once("http://").unwrap();
-        let address = rest.split('/').next().unwrap().to_owned();
         Self {
-            process,
-            address,
-            _stdout: stdout,
+            process: server::Server::start(data.path(), flags),
             _data: data,
         }
     }
@@ -63,7 +38,7 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).await.unwrap()
+        TcpStream::connect(&self.process.address).await.unwrap()
     }
 
     /// Sends a request as it is; the status of the answer, and what follows.
@@ -213,17 +188,4 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes.extend([0; 4]);
     bytes.extend(payload);
     bytes
-}
-
-/// Examples are built along with the tests, beside the folder that this test is in.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    let target = test.ancestors().nth(2).unwrap_or(Path::new(""));
-    let path = target.join("examples").join(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run `cargo test --workspace`",
-        path.display()
-    );
-    path
 }

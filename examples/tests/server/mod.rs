@@ -71,11 +71,16 @@ impl Server {
         }
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill")
             .arg(format!("-{signal}"))
-            .arg(self.process.id().to_string())
+            .arg(self.id().to_string())
             .status();
         assert!(status.unwrap().success());
     }
