@@ -140,6 +140,8 @@ async fn serve(websocket: &mut WebSocket, socket: &mut Socket) -> End {
     let mut last = None;
     loop {
         tokio::select! {
+            // A socket that is to be closed is not read any further.
+            biased;
             outgoing = socket.outgoing() => match outgoing {
                 Outgoing::Text(text) => {
                     if !send(websocket, Message::Text(text.into())).await {
