@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "nodes/leases.rs"]
+mod leases;
 #[cfg(feature = "jetstream")]
 #[path = "services/nats.rs"]
 mod nats;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use leases::{Extensions, ImpatientQueue, SlowSink};
 use rtcstats_proto::jitsi::{SequenceNumberMessage, SessionId};
 use rtcstats_proto::sequence_number_of;
 use rtcstats_server_core::{
@@ -416,6 +419,31 @@ async fn a_worker_that_dies_between_two_steps_is_followed_by_another() {
         assert_eq!(world.published(), ["s"], "{stop:?}");
         assert_eq!(world.cluster.dead_letters(), []);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_takes_long_says_again_and_again_that_it_is_still_at_it() {
+    let world = World::new();
+    let extensions = Extensions::default();
+    let a = world
+        .start_with("a", |options| {
+            options.cluster.as_mut().unwrap().queue = Arc::new(ImpatientQueue {
+                inner: world.cluster.node("a"),
+                extensions: Arc::clone(&extensions),
+            });
+            options.sinks.push(Arc::new(SlowSink {
+                extensions: Arc::clone(&extensions),
+                wanted: 3,
+            }));
+        })
+        .await;
+    go_on(&a, "s", 10).await;
+    until("the task to be done", async || {
+        counters(&a).await.tasks_done == 1
+    })
+    .await;
+    world.until_archived(&["s"]).await;
+    assert_eq!(counters(&a).await.tasks_failed, 0);
 }
 
 /// A sink that is out of order.

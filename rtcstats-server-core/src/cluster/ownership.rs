@@ -11,8 +11,9 @@ use crate::{BoxFuture, DumpName};
 ///
 /// - **Fencing:** once [`claim`](Self::claim) or [`adopt`](Self::adopt) has given a session to this node,
 ///   whatever another node appends to its log, or finishes, fails with
-///   [`JournalErrorKind::Fenced`](crate::JournalErrorKind::Fenced), also what was on its way. What the
-///   log holds from there on is stable: this node may read it and go on.
+///   [`JournalErrorKind::Fenced`](crate::JournalErrorKind::Fenced), also what was on its way, and also
+///   when the log is finished by then. What the log holds from there on is stable: this node may read it
+///   and go on.
 /// - **Nodes come and go:** a node whose process is gone is noticed within a documented time; until
 ///   then its sessions are claimed one by one as their clients come back, after it they can be adopted.
 /// - The first append of a log that nobody has makes it this node's; it needs no claim before.

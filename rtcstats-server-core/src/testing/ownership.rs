@@ -147,7 +147,10 @@ fn a_claim_fences_the_owner_before<N: Journal + Ownership>((a, b): &(N, N)) {
     }
     stored(append(b, &name, "4\n"));
     assert_eq!(text(a, &name), format!("{taken}2\n4\n"));
-    stored(b.finish(&name));
+    for _ in 0..2 {
+        stored(b.finish(&name));
+        assert_fenced(&name, a.finish(&name));
+    }
 }
 
 fn a_claim_goes_back_and_forth<N: Journal + Ownership>((a, b): &(N, N)) {

@@ -232,6 +232,10 @@ impl Log {
 
     pub(super) async fn finish(&mut self, shared: &Shared) -> Result<(), JournalErrorKind> {
         match self.admit(shared).await {
+            // Whoever finished it has the rest to do.
+            Err(JournalErrorKind::Finished) if self.known(&shared.process).is_none() => {
+                return Err(JournalErrorKind::Fenced);
+            }
             Err(JournalErrorKind::Finished) => return Ok(()),
             result => result?,
         }
