@@ -1,4 +1,6 @@
 //! NATS servers with JetStream, for tests: one, or a cluster of three, in a directory of their own.
+//!
+//! The program is the file that `RTCSTATS_NATS_SERVER` names, or else the first `nats-server` of `PATH`.
 
 #![allow(
     dead_code,
@@ -321,6 +323,11 @@ impl Drop for NatsServers {
 }
 
 fn program() -> Option<PathBuf> {
+    if let Some(program) = std::env::var_os("RTCSTATS_NATS_SERVER") {
+        let program = PathBuf::from(program);
+        assert!(program.is_file(), "{} is no file", program.display());
+        return Some(program);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/bin")])
