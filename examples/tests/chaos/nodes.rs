@@ -190,7 +190,8 @@ pub(crate) fn send_signal(process: u32, signal: &str) {
 /// An address to listen on, again and again: its port is none that the system gives to clients
 /// meanwhile.
 pub(crate) fn free_address() -> SocketAddr {
-    let first = 20_000 + std::process::id() % 10_000;
+    // Far from those of a test that was started at the same time.
+    let first = 20_000 + std::process::id().wrapping_mul(97) % 10_000;
     let ports = (first..32_000).chain(20_000..first);
     let mut free = ports.filter_map(|port| {
         let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?));

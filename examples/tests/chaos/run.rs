@@ -147,6 +147,11 @@ impl Run {
             (0, 0, 0)
         );
         assert!(figures.acknowledged > 0 && figures.records_compared > 0);
+        let kills_brokers = self.plan.kills_brokers && self.plan.brokers > 0;
+        assert!(
+            !kills_brokers || injected.contains_key("brokers killed"),
+            "nothing was drawn for the brokers: take another seed, or more time"
+        );
         assert!(
             figures.connections > figures.sessions,
             "nobody was disturbed"

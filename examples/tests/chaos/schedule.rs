@@ -85,7 +85,26 @@ impl Schedule {
             planned.extend(plan(&mut random, at, targets, &mut busy));
             at += random.seconds(0.2, 2.0);
         }
-        Self(planned)
+        let mut schedule = Self(planned);
+        schedule.kill_a_broker();
+        schedule
+    }
+
+    /// Where servers of the cluster are only paused, as happens in short runs, the first of them is killed
+    /// instead.
+    fn kill_a_broker(&mut self) {
+        let planned = || self.0.iter().map(|planned| planned.fault);
+        if planned().any(|fault| matches!(fault, Fault::KillBroker(_))) {
+            return;
+        }
+        let mut faults = self.0.iter_mut().map(|planned| &mut planned.fault);
+        let paused = faults.find_map(|fault| match *fault {
+            Fault::PauseBroker(broker) => Some((fault, broker)),
+            _ => None,
+        });
+        if let Some((fault, broker)) = paused {
+            *fault = Fault::KillBroker(broker);
+        }
     }
 }
 

@@ -40,18 +40,23 @@ use store::{Store, StoreError, failed};
 use work::Takers;
 
 /// [`Journal`], [`Ownership`] and [`WorkQueue`] over [NATS JetStream](https://docs.nats.io/nats-concepts/jetstream),
-/// for servers from 2.9 on. What all nodes share is there; a node that is gone loses nothing.
+/// for servers from 2.10.26 on. What all nodes share is there; a node that is gone loses nothing.
 ///
 /// # What is durable
 ///
 /// Each append is a message that a majority of the [replicas](JetStreamOptions::replicas) have stored
 /// before it is acknowledged. So what was acknowledged survives the death of nodes and of servers, as long
-/// as a majority of the servers keep their files. Servers write to files at once, and flush them to disks
-/// from time to time (every two minutes, unless they are configured otherwise): the loss of power of a
-/// majority of them at the same moment can take what was written since. Put them on different power.
+/// as a majority of the servers keep their files.
+///
+/// Servers write to files at once, and flush them to disks from time to time: every two minutes, unless
+/// they are configured otherwise. One that loses power comes back without what was written since. If two
+/// of three do at the same moment, or one does while another is behind, what was acknowledged can be lost.
+/// With `sync_interval: always` in the block `jetstream` of their configuration they flush before they
+/// acknowledge.
 ///
 /// Servers of version 2.9.10 that are killed again and again can end up with replicas that differ, of which
-/// some lack what was acknowledged. That is beyond what a client can mend: use a later version.
+/// some lack what was acknowledged. That is beyond what a client can mend. With 2.10.26, 2.11.11, 2.12.8
+/// and 2.15.1 nothing was ever missing in the same runs.
 ///
 /// # What is where
 ///
