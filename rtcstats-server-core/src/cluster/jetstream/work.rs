@@ -11,6 +11,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::store::{Published, StoreError, failed, retry};
 use super::{Shared, gone};
@@ -167,7 +168,9 @@ pub(super) async fn take(shared: &Arc<Shared>) -> Result<Task, StoreError> {
 
 /// Asks the servers for work as long as somebody in this process waits for it.
 async fn pull(shared: &Arc<Shared>) {
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut consumer = None;
+    let mut give_up_at = None;
     loop {
         {
             let mut waiting = shared.takers.lock();
@@ -177,14 +180,26 @@ async fn pull(shared: &Arc<Shared>) {
                 return;
             }
         }
-        let delivered = match pull_once(shared, &mut consumer).await {
+        let pulled = pull_once(shared, &mut consumer).await;
+        let delivered = match pulled {
             Ok(Some(delivered)) => Ok(delivered),
-            Ok(None) => continue,
+            Ok(None) => {
+                give_up_at = None;
+                continue;
+            }
             Err(error) => {
                 consumer = None;
+                // Nobody answers while the servers choose who is to lead, also of a consumer that is new.
+                let deadline = *give_up_at.get_or_insert_with(|| shared.store.deadline());
+                if Instant::now() < deadline {
+                    tracing::debug!(%error, "asking for work again");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
                 Err(error)
             }
         };
+        give_up_at = None;
         match delivered {
             Ok(delivered) => shared.takers.offer(delivered),
             Err(error) => {
