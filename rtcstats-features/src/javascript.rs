@@ -17,6 +17,20 @@ pub(crate) fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok
     }
 }
 
+/// As [`number`], of each of a list.
+pub(crate) fn numbers<S: Serializer>(numbers: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(numbers.iter().copied().map(Number))
+}
+
+/// A number that is serialized as [`number`] does.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        number(&self.0, serializer)
+    }
+}
+
 /// As [`number`]; for members that are left out where there is none.
 pub(crate) fn optional_number<S: Serializer>(
     value: &Option<f64>,

@@ -32,6 +32,8 @@
 //! | [`legacy`] | features of the legacy (2.0) server that other sets do not have |
 //! | [`rtcstats`] | the features of the rtcstats.com server: client, connections, tracks |
 //! | [`series`] | bounded time series of the numbers that people plot |
+//! | [`report_series`] | every number of every report over time, as a page shows it |
+//! | [`timeline`] | what happened, in words |
 
 mod extractor;
 mod fold;
@@ -40,11 +42,13 @@ pub mod jitsi;
 pub mod legacy;
 mod limits;
 mod place;
+pub mod report_series;
 mod room;
 pub mod rtcstats;
 pub mod series;
 mod sets;
 mod statistics;
+pub mod timeline;
 
 pub use extractor::{Counters, ExtractError, ExtractErrorKind, Extractor, extract, extract_export};
 pub use fold::{Context, Fold, FoldError};

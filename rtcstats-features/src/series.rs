@@ -53,6 +53,7 @@ use crate::javascript::number;
 use crate::rtcstats::Direction;
 use foldhash::fast::RandomState;
 
+pub(crate) use counter::valid_time;
 pub use fold::SeriesFold;
 pub use metric::{Metric, Values};
 

@@ -7,6 +7,7 @@ mod golden;
 mod steady_call;
 
 use allocation_counter::{AllocationInfo, measure};
+use rtcstats_features::report_series::{ReportSeriesFold, ReportSeriesOptions};
 use rtcstats_features::{Extractor, FeatureSet, Limits, SetsFold};
 use steady_call::{Dump, SteadyCall};
 
@@ -90,5 +91,50 @@ fn only_the_samples_of_means_grow_with_a_call() {
         let allocations = allocations(&dump, ROUNDS, Limits::default());
         let count: u64 = allocations.iter().map(|counted| counted.count_total).sum();
         assert!(count <= MOST, "{name}: {count}, {:?}", worst(&allocations));
+    }
+}
+
+#[test]
+fn series_of_reports_cost_the_growth_of_their_columns_only() {
+    const ROUNDS: usize = 9;
+    for (name, dump) in dumps(ROUNDS) {
+        // Enough that nothing is merged.
+        let options = ReportSeriesOptions {
+            points: 1 << 16,
+            values: 1 << 24,
+            ..ReportSeriesOptions::default()
+        };
+        let mut extractor = Extractor::new(ReportSeriesFold::new(options));
+        let counted = (ROUNDS - 1) * dump.round;
+        let (before, rest) = dump.lines.split_at(dump.lines.len() - counted);
+        for line in before {
+            extractor.push_line(line).unwrap();
+        }
+        let counted: Vec<_> = rest
+            .iter()
+            .map(|line| measure(|| extractor.push_line(line).unwrap()))
+            .collect();
+        let count: u64 = counted.iter().map(|counted| counted.count_total).sum();
+        let all = extractor.finish(0.0);
+        let objects = all
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.objects);
+        // What peers tell has times of its own.
+        let told = objects.clone();
+        let told = told
+            .filter(|object| object.kind.starts_with("remote-"))
+            .filter(|object| object.kind.ends_with("-rtp"));
+        let told = told.count() as u64;
+        let series = objects.flat_map(|object| &object.series);
+        let columns = series.filter(|series| series.of.is_none()).count() as u64;
+        // A column grows by a quarter; the times are one more.
+        let growths = (ROUNDS as f64).log(1.25).ceil() as u64;
+        let most = (columns + told + 1) * growths;
+        let worst = worst(&counted);
+        assert!(
+            columns > 0 && count <= most,
+            "{name}: {count} of {most}, {worst:?}"
+        );
     }
 }

@@ -71,6 +71,14 @@ impl Fold for History {
     }
 }
 
+/// The last number of each step.
+fn last(reports: &[Report], plot: &Plot, member: &str) -> Vec<Option<f64>> {
+    let steps = steps(reports, plot, &["timestamp", member]).into_iter();
+    steps
+        .map(|(_, within)| Some(within.last()?[member]))
+        .collect()
+}
+
 fn recording(path: &str) -> Option<Vec<String>> {
     let file = golden::shared(path)?;
     let mut text = String::new();
@@ -228,6 +236,7 @@ fn series_of_recordings_have_the_values_of_their_definition() {
                 }
                 if !is_sent {
                     check(Metric::Jitter, mean(reports, plot, "jitter"));
+                    check(Metric::PacketsLost, last(reports, plot, "packetsLost"));
                     check(
                         Metric::PacketLoss,
                         growth(
@@ -265,7 +274,9 @@ fn series_of_recordings_have_the_values_of_their_definition() {
         }
         println!("{recording_name}: values checked: {checked:?}");
         assert!(
-            checked[&Metric::Bitrate] > 20 && checked[&Metric::Jitter] > 5,
+            checked[&Metric::Bitrate] > 20
+                && checked[&Metric::Jitter] > 5
+                && checked[&Metric::PacketsLost] > 5,
             "{checked:?}"
         );
     }
@@ -521,6 +532,25 @@ fn a_limited_encoder_is_seen_in_its_durations_or_its_reason() {
         values,
         &json!({"cpuLimitation": [0], "bandwidthLimitation": [0.5]})
     );
+}
+
+#[test]
+fn lost_packets_are_the_last_number_that_was_told() {
+    let report = |time: u64, lost: i64, told: i64| {
+        json!({
+            "I": {"type": "inbound-rtp", "timestamp": time, "packetsLost": lost},
+            "O": {"type": "outbound-rtp", "timestamp": time, "remoteId": "R"},
+            "R": {"type": "remote-inbound-rtp", "timestamp": time, "packetsLost": told, "fractionLost": 0.5},
+        })
+    };
+    let found = series_of(&[
+        report(1_000, 5, 1),
+        report(2_000, 3, 2),
+        report(12_000, 4, 9),
+    ]);
+    let streams = &found["connections"]["PC_0"]["streams"];
+    assert_eq!(streams["I"]["values"], json!({"packetsLost": [3, 4]}));
+    assert_eq!(streams["O"]["values"]["packetsLost"], json!([2, 9]));
 }
 
 #[test]

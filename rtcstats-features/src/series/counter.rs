@@ -52,7 +52,7 @@ pub(super) fn time_of(object: StatsObject<'_>) -> Option<f64> {
 }
 
 /// The time, if there is one and it is a date.
-pub(super) fn valid_time(time: Option<f64>) -> Option<f64> {
+pub(crate) fn valid_time(time: Option<f64>) -> Option<f64> {
     const LATEST: f64 = 8.64e15;
     time.filter(|time| *time > 0.0 && *time <= LATEST)
 }

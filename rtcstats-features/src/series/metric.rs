@@ -23,6 +23,9 @@ pub enum Metric {
     /// Of a stream: which part of its packets was lost, 0 to 1; of one that is sent by the reports of
     /// its receiver.
     PacketLoss,
+    /// Of a stream: packets that were lost since it began, the last number of the step; of one that is sent by
+    /// the reports of its receiver. May fall, as packets that come late are no longer lost.
+    PacketsLost,
     /// Of a stream that is sent: round-trip time in seconds, mean of the reports of its receiver.
     RoundTripTime,
     /// Of a stream: jitter in seconds, mean of the reports; of one that is sent by its receiver.
@@ -67,9 +70,10 @@ impl Metric {
     ];
 
     /// Those of a stream.
-    pub const OF_STREAMS: [Self; 11] = [
+    pub const OF_STREAMS: [Self; 12] = [
         Self::Bitrate,
         Self::PacketLoss,
+        Self::PacketsLost,
         Self::RoundTripTime,
         Self::Jitter,
         Self::FramesPerSecond,
@@ -83,7 +87,7 @@ impl Metric {
 
     pub(super) fn aggregation(self) -> Aggregation {
         match self {
-            Self::FrameHeight => Aggregation::Last,
+            Self::FrameHeight | Self::PacketsLost => Aggregation::Last,
             Self::Freezes => Aggregation::Sum,
             Self::AudioLevel => Aggregation::Root,
             _ => Aggregation::Mean,

@@ -143,6 +143,7 @@ impl StreamState {
         let bytes = objects.number(Field::BytesReceived);
         self.take_bytes(time, bytes);
         let lost = objects.number(Field::PacketsLost);
+        self.plot.add_value(Metric::PacketsLost, lost);
         let received = objects.number(Field::PacketsReceived);
         // Packets that come late are no longer lost: that number falls too.
         if let Some([lost, received]) = self.packets.advance([lost, received])
@@ -196,6 +197,7 @@ impl StreamState {
         let packets = objects.number(Field::PacketsSent);
         if objects.own.kind() == Some(StatsKind::LegacySsrc) {
             let lost = objects.number(Field::PacketsLost);
+            self.plot.add_value(Metric::PacketsLost, lost);
             self.take_remote_loss(lost, packets);
             let round_trip_time = number(objects.own, Field::GoogRtt);
             let in_seconds = round_trip_time.map(|time| time / 1_000.0);
@@ -216,9 +218,11 @@ impl StreamState {
         self.plot.add_value(Metric::RoundTripTime, round_trip_time);
         self.plot
             .add_value(Metric::Jitter, number(remote, Field::Jitter));
+        let lost = number(remote, Field::PacketsLost);
+        self.plot.add_value(Metric::PacketsLost, lost);
         match number(remote, Field::FractionLost) {
             Some(lost) => self.plot.add(Metric::PacketLoss, lost, 1.0),
-            None => self.take_remote_loss(number(remote, Field::PacketsLost), packets),
+            None => self.take_remote_loss(lost, packets),
         }
     }
 
