@@ -113,9 +113,9 @@ pub use privacy::{LocationDatabase, Obfuscation, Privacy};
 pub use recovered::Recovered;
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    ClusterOptions, Degradation, ErasureFailure, ErasureReport, Health, HealthOptions,
-    HealthStatus, Outgoing, Recovery, Retention, Role, Runtime, RuntimeOptions, SinkErasure,
-    SinkErasureOutcome, Socket, StoreErasure, UploadReceiver,
+    ClusterOptions, Degradation, ErasureFailure, ErasureReport, FollowError, Follower, Health,
+    HealthOptions, HealthStatus, Outgoing, Recovery, Retention, Role, Runtime, RuntimeOptions,
+    SinkErasure, SinkErasureOutcome, Socket, StoreErasure, UploadReceiver,
 };
 pub use server::{
     Action, CloseCode, CloseReason, ConnectionId, EndReason, Footprint, Refusal, Server,
@@ -124,7 +124,8 @@ pub use server::{
 pub use session::{Gap, SessionFacts};
 pub use sink::{
     DirectorySink, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordEntry,
-    RecordOptions, RecordPart, RecordQuery, RecordStore, Selection, SessionRecord, SinkError,
+    RecordKey, RecordOptions, RecordPage, RecordPart, RecordQuery, RecordRow, RecordSearch,
+    RecordStore, SearchText, Selection, SessionRecord, SinkError,
 };
 #[cfg(feature = "influxdb")]
 pub use sink::{InfluxError, InfluxOptions, InfluxSink, InfluxTarget};

@@ -30,6 +30,9 @@ pub struct Limits {
     /// Uploads at a time. Default 8: each may hold an export of [`rtcstats_proto::Limits::import_bytes`]
     /// in memory.
     pub uploads: usize,
+    /// Followers of open sessions at a time. Default 64: people who look. Each may have 8 MiB of lines
+    /// waiting.
+    pub followers: usize,
     /// Bytes accepted but not yet durable, of all sockets together; reading stops above. Default
     /// 64 MiB.
     pub queue_bytes: usize,
@@ -53,6 +56,7 @@ impl Default for Limits {
             session_bytes: 1 << 30,
             upload_bytes: 256 << 20,
             uploads: 8,
+            followers: 64,
             queue_bytes: 64 << 20,
             outgoing_frames: 64,
             tombstones: 100_000,

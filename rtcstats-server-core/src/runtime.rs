@@ -15,6 +15,7 @@ mod drain;
 mod erasure;
 mod extraction;
 mod filtered_dump;
+mod follow;
 mod handover;
 mod health;
 mod monitor;
@@ -46,6 +47,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use erasure::{ErasureFailure, ErasureReport, SinkErasure, SinkErasureOutcome, StoreErasure};
+pub use follow::{FollowError, Follower};
 pub use health::{Degradation, Health, HealthOptions, HealthStatus};
 pub use node::{ClusterOptions, Role};
 pub use outbox::Outgoing;
@@ -190,6 +192,8 @@ struct Shared {
     unreadable: Mutex<HashSet<DumpName>>,
     /// Turns at uploading.
     uploads: Arc<Semaphore>,
+    /// Places for followers.
+    followers: Arc<Semaphore>,
     /// Turns at completing sessions.
     completions: Semaphore,
     /// Names under which dumps are being stored.
@@ -249,6 +253,9 @@ impl Runtime {
             unreadable: Mutex::default(),
             uploads: Arc::new(Semaphore::new(
                 options.limits.uploads.min(Semaphore::MAX_PERMITS),
+            )),
+            followers: Arc::new(Semaphore::new(
+                options.limits.followers.min(Semaphore::MAX_PERMITS),
             )),
             completions: Semaphore::new(completion::AT_ONCE),
             storing: Mutex::default(),

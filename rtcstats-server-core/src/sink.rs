@@ -17,6 +17,7 @@ mod nats;
 #[cfg(feature = "webhook")]
 mod outbox;
 mod record;
+mod search;
 #[cfg(feature = "sql")]
 mod sql;
 mod store;
@@ -32,6 +33,7 @@ pub use memory::MemorySink;
 #[cfg(feature = "nats")]
 pub use nats::{NatsDelivery, NatsSink, NatsSinkOptions};
 pub use record::{RecordOptions, RecordPart, SessionRecord};
+pub use search::{RecordKey, RecordPage, RecordRow, RecordSearch, SearchText};
 #[cfg(feature = "sql")]
 pub use sql::{SqlSink, SqlSinkOptions};
 pub use store::{RecordEntry, RecordQuery, RecordStore};

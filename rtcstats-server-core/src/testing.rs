@@ -31,12 +31,14 @@ mod journal;
 mod ownership;
 mod queue;
 mod sink;
+mod store;
 
 pub use archive::archive_contract;
 pub use journal::journal_contract;
 pub use ownership::ownership_contract;
 pub use queue::queue_contract;
 pub use sink::sink_contract;
+pub use store::record_store_contract;
 
 /// Waits for a future on this thread, without a runtime.
 ///

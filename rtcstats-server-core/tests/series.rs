@@ -88,7 +88,9 @@ async fn call(
         };
         let json = serde_json::to_value(found).unwrap();
         let sent = &json["connections"]["PC_0"]["values"]["bitrateSent"];
-        (sent.as_array().unwrap().len() == 6).then_some(series)
+        sent.as_array()
+            .is_some_and(|sent| sent.len() == 6)
+            .then_some(series)
     })
     .await;
     socket.disconnected(Some(3_001));

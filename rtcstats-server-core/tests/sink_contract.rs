@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rtcstats_server_core::testing::{self, block_on};
 use rtcstats_server_core::{
-    BoxFuture, DumpName, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions, MemorySink, RecordPart,
-    SessionRecord, SinkError,
+    BoxFuture, DirectorySink, DumpName, Erasure, FeatureSink, JsonlSink, JsonlSinkOptions,
+    MemorySink, RecordPart, SessionRecord, SinkError,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,6 +23,17 @@ fn memory_sink_keeps_the_contract() {
         parts
             .map(|((session, part), json)| (session, part, json.get().to_owned()))
             .collect()
+    });
+}
+
+#[test]
+fn stores_keep_the_contract_of_stores() {
+    testing::record_store_contract(MemorySink::default);
+    let root = tempfile::tempdir().unwrap();
+    let count = Cell::new(0);
+    testing::record_store_contract(|| {
+        count.set(count.get() + 1);
+        DirectorySink::open(root.path().join(count.get().to_string())).unwrap()
     });
 }
 

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rtcstats_features::FeatureSet;
 use rtcstats_server_core::testing::{self, block_on};
 use rtcstats_server_core::{
-    DumpName, Erasure, FeatureSink, RecordOptions, RecordPart, RecordQuery, RecordStore, Selection,
-    SessionRecord, SqlSink, SqlSinkOptions,
+    DumpName, Erasure, FeatureSink, RecordKey, RecordOptions, RecordPart, RecordQuery,
+    RecordSearch, RecordStore, Selection, SessionRecord, SqlSink, SqlSinkOptions,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -205,6 +205,114 @@ fn the_sink_keeps_the_contract() {
     let runtime = runtime();
     for engine in Engine::all() {
         testing::sink_contract(|| open(&runtime, &engine.new_url()), stored);
+    }
+}
+
+#[test]
+fn the_sink_keeps_the_contract_of_stores() {
+    let runtime = runtime();
+    for engine in Engine::all() {
+        testing::record_store_contract(|| open(&runtime, &engine.new_url()));
+    }
+}
+
+#[test]
+fn records_from_before_lists_were_searched_are_found_as_those_written_since() {
+    const COLUMNS: [&str; 4] = [
+        "connections",
+        "packet_loss",
+        "round_trip_time_ms",
+        "search_text",
+    ];
+    let runtime = runtime();
+    for engine in Engine::durable() {
+        let url = engine.new_url();
+        let sink = open(&runtime, &url);
+        for record in recordings() {
+            publish(&sink, &record);
+        }
+        let named = json!({
+            "session": {"user": "U", "conference": "C\0", "session": "S", "clientId": "I"},
+            "features": {"dumpMetadata": {"userId": "D", "conferenceUrl": "h/c", "conferenceId": "N"}},
+        });
+        publish(&sink, &record("named", named));
+        publish(&sink, &record("bare", json!({})));
+        let mut beside = runtime.block_on(Beside::open(&url));
+        let all = format!(
+            "SELECT name, {} FROM sessions ORDER BY id",
+            COLUMNS.join(", ")
+        );
+        let written = runtime.block_on(beside.rows(&all));
+        runtime.block_on(sink.close());
+        // As it was before.
+        let indexes = match beside.is_postgres() {
+            true => {
+                "SELECT indexname AS name FROM pg_indexes WHERE indexname LIKE 'sessions_search%'"
+            }
+            false => {
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'sessions_search%'"
+            }
+        };
+        for index in runtime.block_on(beside.rows(indexes)) {
+            let drop = format!("DROP INDEX {}", index["name"].as_str().unwrap());
+            runtime.block_on(beside.execute(&drop));
+        }
+        for column in COLUMNS {
+            let drop = format!("ALTER TABLE sessions DROP COLUMN {column}");
+            runtime.block_on(beside.execute(&drop));
+        }
+        runtime.block_on(beside.execute("DELETE FROM _sqlx_migrations WHERE version = 2"));
+
+        let sink = open(&runtime, &url);
+        let mut beside = runtime.block_on(Beside::open(&url));
+        let migrated = runtime.block_on(beside.rows(&all));
+        assert_eq!(migrated.len(), written.len());
+        for (migrated, written) in migrated.iter().zip(&written) {
+            for column in ["name", "connections", "search_text"] {
+                assert_eq!(migrated[column], written[column], "{}", written["name"]);
+            }
+            for column in ["packet_loss", "round_trip_time_ms"] {
+                let of = |row: &Map<String, Value>| row[column].as_f64().unwrap_or(-1.0);
+                let difference = (of(migrated) - of(written)).abs();
+                assert!(difference < 1e-9, "{column} of {}", written["name"]);
+            }
+        }
+        if written.len() > 2 {
+            for column in ["connections", "packet_loss", "round_trip_time_ms"] {
+                assert!(
+                    written.iter().any(|row| row[column].as_f64() > Some(0.0)),
+                    "{column}"
+                );
+            }
+        }
+        let wanted = RecordSearch {
+            text: "n".to_owned(),
+            ..RecordSearch::last(99)
+        };
+        let found = block_on(sink.search(&wanted)).unwrap();
+        assert!(found.rows.iter().any(|row| row.name.to_string() == "named"));
+        runtime.block_on(sink.close());
+
+        // A node that knows of no such columns writes after that, until it goes as well.
+        let nothing = COLUMNS.map(|column| format!("{column} = NULL")).join(", ");
+        let write = format!("UPDATE sessions SET {nothing} WHERE name <> 'bare'");
+        runtime.block_on(beside.execute(&write));
+        // Rows that have them are as they were.
+        let keep = "UPDATE sessions SET connections = 77 WHERE name = 'bare'";
+        runtime.block_on(beside.execute(keep));
+        let sink = open(&runtime, &url);
+        let mut beside = runtime.block_on(Beside::open(&url));
+        let filled = runtime.block_on(beside.rows(&all));
+        let by_name = |rows: &[Map<String, Value>]| {
+            let rows = rows.iter().filter(|row| row["name"] != "bare");
+            let rows = rows.map(|row| (row["name"].to_string(), row.clone()));
+            rows.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(by_name(&filled), by_name(&migrated));
+        let bare = filled.iter().find(|row| row["name"] == "bare").unwrap();
+        assert_eq!(bare["connections"], 77);
+        let found = block_on(sink.search(&wanted)).unwrap();
+        assert!(found.rows.iter().any(|row| row.name.to_string() == "named"));
     }
 }
 
@@ -908,6 +1016,157 @@ fn the_queries_of_the_documentation_say_what_they_promise() {
             columns(&relay, &["calls", "relayed_percent"]),
             json!([[3.0, 33.333]])
         );
+    }
+}
+
+/// Fills a database with sessions that have no parts, beside the sink.
+async fn fill(beside: &mut Beside, sessions: usize) {
+    let (series, random, time) = match beside.is_postgres() {
+        true => (
+            format!("SELECT n FROM generate_series(1, {sessions}) AS n"),
+            "(abs(hashint4(n)) % 1000)",
+            "to_timestamp(1700000000 + n)",
+        ),
+        false => (
+            format!(
+                "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers \
+                WHERE n < {sessions}) SELECT n FROM numbers"
+            ),
+            "(abs(n * 2654435761) % 1000)",
+            "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + n, 'unixepoch')",
+        ),
+    };
+    let sql = format!(
+        "INSERT INTO sessions (id, name, session_id, generation, client_type, user_id, display_name, \
+        conference, conference_name, conference_url, browser, browser_version, operating_system, \
+        started_at, ended_at, duration_ms, bytes, events, malformed, duplicates, gap_count, resumes, \
+        extractor_version, published_at, connections, packet_loss, round_trip_time_ms, search_text) \
+        SELECT n, 'session-number-' || n, 'session-number-' || n, 'jitsi', 'RTCSTATS_CLIENT', 'user-' || {random}, \
+        'Person ' || n, NULL, 'Room ' || {random}, 'https://meet.example.org/tenant/room-' || {random}, \
+        CASE n % 3 WHEN 0 THEN 'Chrome' WHEN 1 THEN 'Firefox' ELSE 'Safari' END, '120.0.' || n, 'Windows 10', \
+        {time}, {time}, {random} * 1000.0, 100000, 2000, 0, 0, 0, 0, '0.1.0', {time}, 2, \
+        CASE WHEN n % 5 = 0 THEN NULL ELSE {random} / 10000.0 END, CASE WHEN n % 4 = 0 THEN NULL ELSE {random} / 3.0 END, \
+        'session-number-' || n || char(10) || 'user-' || {random} || char(10) || 'person ' || n || char(10) || 'room ' || {random} \
+        || char(10) || 'https://meet.example.org/tenant/room-' || {random} || char(10) || 'firefox 120.0.' || n \
+        FROM ({series}) AS s"
+    );
+    let sql = match beside.is_postgres() {
+        true => sql.replace("char(10)", "chr(10)"),
+        false => sql,
+    };
+    beside.execute(&sql).await;
+    beside.execute("ANALYZE").await;
+}
+
+fn searches() -> Vec<(String, RecordSearch)> {
+    let mut searches = Vec::new();
+    for key in RecordKey::ALL {
+        for is_descending in [true, false] {
+            for offset in [0, 50_000, 99_950] {
+                let search = RecordSearch {
+                    key,
+                    is_descending,
+                    offset,
+                    ..RecordSearch::last(50)
+                };
+                let direction = if is_descending { "desc" } else { "asc" };
+                searches.push((format!("{key:?} {direction} from {offset}"), search));
+            }
+        }
+    }
+    for text in ["person 77777", "room 7", "e", "nobody", "person firefox"] {
+        for key in [RecordKey::Published, RecordKey::Loss, RecordKey::Conference] {
+            let search = RecordSearch {
+                text: text.to_owned(),
+                key,
+                ..RecordSearch::last(50)
+            };
+            searches.push((format!("{text:?} by {key:?}"), search));
+        }
+    }
+    let mut filtered = RecordSearch::last(50);
+    filtered.filter.user = Some("user-77".to_owned());
+    searches.push(("of a user".to_owned(), filtered));
+    searches
+}
+
+#[test]
+fn pages_of_thousands_of_sessions_are_those_of_the_whole_list() {
+    const SESSIONS: usize = 3_000;
+    let runtime = runtime();
+    for engine in Engine::durable() {
+        let url = engine.new_url();
+        let sink = open(&runtime, &url);
+        let mut beside = runtime.block_on(Beside::open(&url));
+        runtime.block_on(fill(&mut beside, SESSIONS));
+        for key in RecordKey::ALL {
+            for is_descending in [false, true] {
+                let mut search = RecordSearch {
+                    key,
+                    is_descending,
+                    ..RecordSearch::last(700)
+                };
+                let mut rows = Vec::new();
+                loop {
+                    let page = block_on(sink.search(&search)).unwrap();
+                    assert_eq!(page.total, Some(SESSIONS as u64));
+                    search.offset += page.rows.len();
+                    if page.rows.is_empty() {
+                        break;
+                    }
+                    rows.extend(page.rows);
+                }
+                let names: BTreeSet<_> = rows.iter().map(|row| &row.name).collect();
+                assert_eq!(names.len(), SESSIONS, "{key:?}");
+                let is_sorted = rows.is_sorted_by(|one, other| search.compare(one, other).is_le());
+                assert!(is_sorted, "{key:?}");
+            }
+        }
+        let many = RecordSearch {
+            text: "room-77".to_owned(),
+            ..RecordSearch::last(usize::MAX)
+        };
+        let page = block_on(sink.search(&many)).unwrap();
+        assert_eq!(page.total, Some(page.rows.len() as u64));
+        assert!(!page.rows.is_empty() && page.rows.len() < SESSIONS / 10);
+        assert!(
+            page.rows
+                .iter()
+                .all(|row| row.conference.as_ref().unwrap().starts_with("Room 77"))
+        );
+        let all = block_on(sink.search(&RecordSearch::last(usize::MAX))).unwrap();
+        assert_eq!(all.rows.len(), RecordSearch::MAX_ROWS);
+    }
+}
+
+/// How long pages of a list of 100,000 take:
+/// `cargo test --features sql,testing --test sql_sink -- --ignored --nocapture search_speed`.
+#[test]
+#[ignore = "measures"]
+fn search_speed() {
+    let runtime = runtime();
+    for engine in Engine::durable() {
+        let url = engine.new_url();
+        let sink = open(&runtime, &url);
+        let mut beside = runtime.block_on(Beside::open(&url));
+        runtime.block_on(fill(&mut beside, 100_000));
+        let database = if beside.is_postgres() {
+            "PostgreSQL"
+        } else {
+            "SQLite"
+        };
+        for (what, search) in searches() {
+            let mut times: Vec<_> = (0..5)
+                .map(|_| {
+                    let begin = Instant::now();
+                    block_on(sink.search(&search)).unwrap();
+                    begin.elapsed().as_secs_f64() * 1e3
+                })
+                .collect();
+            let first = times[0];
+            times.sort_by(f64::total_cmp);
+            eprintln!("{database}: {what}: {:.1} ms (first {first:.1})", times[2]);
+        }
     }
 }
 

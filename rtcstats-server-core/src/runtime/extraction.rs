@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Shared;
 use super::completion::{self, Ended};
+use super::follow::{Begun, Followers};
 use crate::features::FeatureExtractor;
 use crate::{DumpName, SessionFacts, SessionFeatures};
 
@@ -48,6 +49,11 @@ pub(super) enum Work {
         name: DumpName,
         reply: oneshot::Sender<Option<SessionFeatures>>,
     },
+    /// The lines from the beginning; none if no such session is open.
+    Follow {
+        name: DumpName,
+        reply: oneshot::Sender<Option<Begun>>,
+    },
     /// The log is complete.
     Finish {
         name: DumpName,
@@ -76,7 +82,12 @@ struct Live {
     bytes: u64,
 }
 
-type Sessions = HashMap<DumpName, Live, RandomState>;
+/// The sessions of a thread.
+#[derive(Default)]
+struct Sessions {
+    live: HashMap<DumpName, Live, RandomState>,
+    followers: Followers,
+}
 
 impl Extraction {
     /// The way to a thread that is [spawned](spawn) later, and its end.
@@ -156,6 +167,17 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 // The asker may have gone.
                 let _ = reply.send(live.map(|live| live.extractor.snapshot(now)));
             }
+            Work::Follow { name, reply } => {
+                let summary = shared.state().server.session_by_name(&name);
+                let begun = summary.map(|_| {
+                    // A log that is not there yet, or cannot be read for now, is told as a whole later.
+                    let live = up_to_date(shared, runtime, &mut sessions, &name, 0);
+                    let bytes = live.map_or(0, |live| live.bytes);
+                    sessions.followers.begin(&name, bytes)
+                });
+                // The asker may have gone.
+                let _ = reply.send(begun);
+            }
             Work::Finish {
                 name,
                 facts,
@@ -163,7 +185,7 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 reply,
             } => {
                 if shared.stops.is_stopped(&name) {
-                    sessions.remove(&name);
+                    sessions.forget(&name);
                     shared.abandon(&name);
                     shared.completing.fetch_sub(1, Ordering::Relaxed);
                     continue;
@@ -178,7 +200,7 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                     try_later(shared, runtime, &name, work);
                     continue;
                 }
-                let Some(live) = sessions.remove(&name) else {
+                let Some(live) = sessions.forget(&name) else {
                     continue;
                 };
                 if live.extractor.errors() > 0 {
@@ -194,7 +216,21 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
                 };
                 runtime.spawn(completion::complete(Arc::clone(shared), ended));
             }
-            Work::Forget { name } => drop(sessions.remove(&name)),
+            Work::Forget { name } => {
+                if sessions.followers.has(&name) {
+                    // Where it is only out of these hands, lines that were left out are still there.
+                    let live = sessions.live.remove(&name);
+                    let live = live.unwrap_or_else(|| Live::new(shared, &name));
+                    drop(read_on(
+                        live,
+                        shared,
+                        runtime,
+                        &name,
+                        &mut sessions.followers,
+                    ));
+                }
+                sessions.forget(&name);
+            }
             Work::Stop => return,
         }
     }
@@ -202,12 +238,16 @@ fn run(shared: &Arc<Shared>, mut work: mpsc::Receiver<Work>, runtime: &Handle) {
 
 fn fold(shared: &Shared, runtime: &Handle, sessions: &mut Sessions, lines: DurableLines) {
     let DurableLines { name, offset, text } = lines;
-    match sessions.get_mut(&name) {
-        Some(live) if live.bytes >= offset => live.fold(offset, &text),
+    match sessions.live.get_mut(&name) {
+        Some(live) if live.bytes >= offset => {
+            live.fold(offset, &text);
+            sessions.followers.tell(&name, offset, &text);
+        }
         None if offset == 0 => {
             let mut live = Live::new(shared, &name);
             live.fold(offset, &text);
-            sessions.insert(name, live);
+            sessions.followers.tell(&name, offset, &text);
+            sessions.live.insert(name, live);
         }
         // From before a restart, or lines were left out: the journal has them all.
         _ => {
@@ -226,24 +266,31 @@ fn up_to_date<'a>(
     name: &DumpName,
     bytes: u64,
 ) -> Option<&'a Live> {
-    let is_known = sessions.get(name).is_some_and(|live| live.bytes >= bytes);
-    if !is_known {
-        let live = sessions.remove(name);
+    let known = sessions.live.get(name);
+    if known.is_none_or(|live| live.bytes < bytes) {
+        let live = sessions.live.remove(name);
         let live = live.unwrap_or_else(|| Live::new(shared, name));
-        match read_on(live, shared, runtime, name) {
+        match read_on(live, shared, runtime, name, &mut sessions.followers) {
             Ok(live) => {
-                sessions.insert(name.clone(), live);
+                sessions.live.insert(name.clone(), live);
             }
             Err(error) => {
                 tracing::error!(session = %name, %error, "journal cannot be read for features");
             }
         }
     }
-    sessions.get(name)
+    sessions.live.get(name)
 }
 
 /// Folds what a log has more than was folded.
-fn read_on(mut live: Live, shared: &Shared, runtime: &Handle, name: &DumpName) -> io::Result<Live> {
+fn read_on(
+    mut live: Live,
+    shared: &Shared,
+    runtime: &Handle,
+    name: &DumpName,
+    followers: &mut Followers,
+) -> io::Result<Live> {
+    let is_followed = followers.has(name);
     let log = runtime.block_on(shared.journal.read(name));
     let mut log = log.map_err(io::Error::other)?;
     io::copy(&mut log.by_ref().take(live.bytes), &mut io::sink())?;
@@ -253,7 +300,11 @@ fn read_on(mut live: Live, shared: &Shared, runtime: &Handle, name: &DumpName) -
         if log.read_until(b'\n', &mut line)? == 0 {
             return Ok(live);
         }
-        live.fold(live.bytes, &line);
+        let offset = live.bytes;
+        live.fold(offset, &line);
+        if is_followed {
+            followers.tell(name, offset, &Bytes::copy_from_slice(&line));
+        }
     }
 }
 
@@ -266,6 +317,14 @@ fn try_later(shared: &Shared, runtime: &Handle, name: &DumpName, work: Work) {
             tokio::time::sleep(PAUSE).await;
             queue.send(work).await
         });
+    }
+}
+
+impl Sessions {
+    /// Nothing more comes of a session.
+    fn forget(&mut self, name: &DumpName) -> Option<Live> {
+        self.followers.end(name);
+        self.live.remove(name)
     }
 }
 

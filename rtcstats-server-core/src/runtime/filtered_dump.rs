@@ -9,13 +9,57 @@ use crate::Privacy;
 use crate::header::generation_of;
 use crate::privacy::{LineFilter, Stage};
 
-/// A dump of the journal as it is archived, filtered while it is read.
-pub(super) struct FilteredDump<R> {
-    log: R,
+/// Makes lines of the journal what they are in the archive, in their order.
+pub(super) struct DumpFilter {
     privacy: Privacy,
     limits: Limits,
     filter: Option<LineFilter>,
     is_begun: bool,
+}
+
+impl DumpFilter {
+    /// A filter that begins with the first line of a dump.
+    pub(super) fn new(privacy: &Privacy, limits: Limits) -> Self {
+        Self {
+            privacy: privacy.clone(),
+            limits,
+            filter: None,
+            is_begun: false,
+        }
+    }
+
+    /// Appends a line as it is archived, with the terminator that it has; nothing if it is not.
+    pub(super) fn apply(&mut self, line: &[u8], out: &mut String) {
+        let (line, is_complete) = match line.strip_suffix(b"\n") {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        let line = line_text(line);
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.filter = LineFilter::new(
+                &self.privacy,
+                generation_of(&line),
+                Stage::Archive,
+                self.limits,
+            );
+        }
+        let is_kept = match &mut self.filter {
+            Some(filter) if !line.is_empty() => filter.apply(&line, out),
+            _ => {
+                out.push_str(&line);
+                true
+            }
+        };
+        if is_complete && is_kept {
+            out.push('\n');
+        }
+    }
+}
+
+/// A dump of the journal as it is archived, filtered while it is read.
+pub(super) struct FilteredDump<R> {
+    log: R,
+    filter: DumpFilter,
     is_ended: bool,
     line: Vec<u8>,
     /// Filtered, and read up to here.
@@ -35,10 +79,7 @@ impl FilteredDump<Box<dyn BufRead + Send>> {
         }
         Box::new(Self {
             log,
-            privacy: privacy.clone(),
-            limits,
-            filter: None,
-            is_begun: false,
+            filter: DumpFilter::new(privacy, limits),
             is_ended: false,
             line: Vec::new(),
             text: String::new(),
@@ -53,26 +94,7 @@ impl<R: BufRead> FilteredDump<R> {
         self.text.clear();
         self.read = 0;
         self.is_ended = self.log.read_until(b'\n', &mut self.line)? == 0;
-        let is_complete = self.line.pop_if(|last| *last == b'\n').is_some();
-        let line = line_text(&self.line);
-        if !std::mem::replace(&mut self.is_begun, true) {
-            self.filter = LineFilter::new(
-                &self.privacy,
-                generation_of(&line),
-                Stage::Archive,
-                self.limits,
-            );
-        }
-        let is_kept = match &mut self.filter {
-            Some(filter) if !line.is_empty() => filter.apply(&line, &mut self.text),
-            _ => {
-                self.text.push_str(&line);
-                true
-            }
-        };
-        if is_complete && is_kept {
-            self.text.push('\n');
-        }
+        self.filter.apply(&self.line, &mut self.text);
         Ok(())
     }
 }

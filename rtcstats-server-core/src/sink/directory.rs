@@ -15,8 +15,8 @@ use super::summary::RecordSummary;
 use crate::directory::sync_parent;
 use crate::worker::Worker;
 use crate::{
-    BoxFuture, DumpName, Erasure, FeatureSink, RecordEntry, RecordPart, RecordQuery, RecordStore,
-    Selection, SessionRecord, SinkError,
+    BoxFuture, DumpName, Erasure, FeatureSink, RecordEntry, RecordPage, RecordPart, RecordQuery,
+    RecordSearch, RecordStore, Selection, SessionRecord, SinkError,
 };
 
 /// Keeps each record as `<name>.json`: an object with a member for each part.
@@ -203,6 +203,21 @@ fn latest(directory: &Path, query: &RecordQuery) -> io::Result<Vec<RecordEntry>>
     Ok(found)
 }
 
+/// Reads all records, one by one.
+fn search(directory: &Path, search: &RecordSearch) -> io::Result<RecordPage> {
+    let mut failure = None;
+    let records = entries(directory)?.into_iter().filter_map(|entry| {
+        let record = read_record(directory, &entry.name);
+        let record = record.unwrap_or_else(|error| {
+            failure.get_or_insert(error);
+            None
+        });
+        Some((record?, entry.modified_ms))
+    });
+    let page = search.select(records);
+    failure.map_or(Ok(page), Err)
+}
+
 impl RecordStore for DirectorySink {
     fn record(&self, name: &DumpName) -> BoxFuture<'_, Result<Option<SessionRecord>, SinkError>> {
         let name = name.clone();
@@ -213,6 +228,12 @@ impl RecordStore for DirectorySink {
     fn latest(&self, query: &RecordQuery) -> BoxFuture<'_, Result<Vec<RecordEntry>, SinkError>> {
         let query = query.clone();
         self.ask(move |directory| latest(directory, &query))
+    }
+
+    /// Reads all records one by one: fine for thousands of them.
+    fn search(&self, search: &RecordSearch) -> BoxFuture<'_, Result<RecordPage, SinkError>> {
+        let wanted = search.clone();
+        self.ask(move |directory| self::search(directory, &wanted))
     }
 }
 

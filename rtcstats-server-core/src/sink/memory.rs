@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::summary::RecordSummary;
 use super::{Erasure, FeatureSink, RecordPart, Selection, SessionRecord, SinkError};
-use crate::{BoxFuture, DumpName};
+use crate::{BoxFuture, DumpName, RecordEntry, RecordPage, RecordQuery, RecordSearch, RecordStore};
 
 /// A [`FeatureSink`] that keeps everything in memory, for ever: for tests.
 #[derive(Debug, Default)]
@@ -23,6 +23,49 @@ impl MemorySink {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+impl MemorySink {
+    /// All records, in the order of their names, and when they were published: nobody notes that, so
+    /// it is when they ended. What has no times ends when the Unix epoch begins.
+    fn records(&self) -> impl Iterator<Item = (SessionRecord, f64)> {
+        let mut records: BTreeMap<DumpName, Vec<RecordPart>> = BTreeMap::new();
+        for ((name, part), json) in self.parts() {
+            let parts = records.entry(name).or_default();
+            parts.push(RecordPart { part, json });
+        }
+        records.into_iter().map(|(name, parts)| {
+            let record = SessionRecord { name, parts };
+            let ended = RecordSummary::of(&record).times(f64::INFINITY).ended;
+            let published = if ended.is_finite() { ended } else { 0.0 };
+            (record, published)
+        })
+    }
+}
+
+/// The latest are those that ended last.
+impl RecordStore for MemorySink {
+    fn record(&self, name: &DumpName) -> BoxFuture<'_, Result<Option<SessionRecord>, SinkError>> {
+        self.stored(name)
+    }
+
+    fn latest(&self, query: &RecordQuery) -> BoxFuture<'_, Result<Vec<RecordEntry>, SinkError>> {
+        let records = self.records();
+        let wanted = records.filter(|(record, _)| RecordSummary::of(record).matches(query));
+        let mut entries: Vec<_> = wanted
+            .map(|(record, modified_ms)| RecordEntry {
+                name: record.name,
+                modified_ms,
+            })
+            .collect();
+        entries.sort_by(|one, other| other.modified_ms.total_cmp(&one.modified_ms));
+        entries.truncate(query.limit);
+        Box::pin(ready(Ok(entries)))
+    }
+
+    fn search(&self, search: &RecordSearch) -> BoxFuture<'_, Result<RecordPage, SinkError>> {
+        Box::pin(ready(Ok(search.select(self.records()))))
     }
 }
 
@@ -55,25 +98,11 @@ impl FeatureSink for MemorySink {
         &self,
         selection: &Selection,
     ) -> BoxFuture<'_, Result<Option<Vec<DumpName>>, SinkError>> {
-        let mut records: BTreeMap<DumpName, Vec<RecordPart>> = BTreeMap::new();
-        for ((name, part), json) in self.parts() {
-            let parts = records.entry(name).or_default();
-            parts.push(RecordPart { part, json });
-        }
-        let mut found = Vec::new();
-        for (name, parts) in records {
-            let record = SessionRecord { name, parts };
-            let summary = RecordSummary::of(&record);
-            let published = summary.times(f64::INFINITY).ended;
-            let published = if published.is_finite() {
-                published
-            } else {
-                0.0
-            };
-            if summary.is_selected(&record.name, published, selection) {
-                found.push(record.name);
-            }
-        }
+        let records = self.records();
+        let selected = records.filter(|(record, published)| {
+            RecordSummary::of(record).is_selected(&record.name, *published, selection)
+        });
+        let found = selected.map(|(record, _)| record.name).collect();
         Box::pin(ready(Ok(Some(found))))
     }
 

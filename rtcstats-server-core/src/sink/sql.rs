@@ -12,14 +12,15 @@ use self::database::{Database, Failure};
 use self::rows::RecordRows;
 use self::writer::Waiting;
 use crate::{
-    BoxFuture, DumpName, Erasure, FeatureSink, RecordEntry, RecordPart, RecordQuery, RecordStore,
-    Selection, SessionRecord, SinkError,
+    BoxFuture, DumpName, Erasure, FeatureSink, RecordEntry, RecordPage, RecordPart, RecordQuery,
+    RecordSearch, RecordStore, Selection, SessionRecord, SinkError,
 };
 
 mod database;
 mod postgres;
 mod rows;
 mod schema;
+mod search;
 mod sqlite;
 mod time;
 mod writer;
@@ -191,6 +192,12 @@ impl RecordStore for SqlSink {
             let entries = found.map(|(name, modified_ms)| RecordEntry { name, modified_ms });
             Ok(entries.collect())
         })
+    }
+
+    /// Words are looked for in all records, by the database: fine for some hundred thousands of them.
+    fn search(&self, search: &RecordSearch) -> BoxFuture<'_, Result<RecordPage, SinkError>> {
+        let search = search.clone();
+        self.ask(|database| async move { database.search(&search).await })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Looking records up again.
 
-use crate::{BoxFuture, DumpName, SessionRecord, SinkError};
+use crate::{BoxFuture, DumpName, RecordPage, RecordSearch, SessionRecord, SinkError};
 
-/// A sink whose records can be looked up.
+/// A sink whose records can be looked up. An implementation passes `testing::record_store_contract`
+/// (feature `testing`).
 pub trait RecordStore: Send + Sync + 'static {
     /// The record of a dump; `None` if there is none.
     ///
@@ -17,6 +18,14 @@ pub trait RecordStore: Send + Sync + 'static {
     ///
     /// Those of the store.
     fn latest(&self, query: &RecordQuery) -> BoxFuture<'_, Result<Vec<RecordEntry>, SinkError>>;
+
+    /// A page of the records that a search finds. Records that come and go between two pages move what
+    /// is on them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    fn search(&self, search: &RecordSearch) -> BoxFuture<'_, Result<RecordPage, SinkError>>;
 }
 
 /// Which records are listed: those that have everything that is asked for.

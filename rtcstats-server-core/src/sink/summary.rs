@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{DumpName, RecordQuery, Selection, SessionRecord};
+use crate::{DumpName, RecordQuery, RecordRow, SearchText, Selection, SessionRecord};
 
 /// What a record is found by, from its parts `session`, `features` and `rtcstats`. Whatever has
 /// another shape than the extractor writes is absent.
@@ -69,6 +69,120 @@ impl RecordSummary {
         peers.into_iter().flatten().filter_map(Value::as_str)
     }
 
+    /// Peer connections, as far as a set of features tells.
+    pub(super) fn connections(&self) -> Option<u64> {
+        let of_rtcstats = self
+            .rtcstats
+            .get("peerConnections")
+            .and_then(Value::as_array);
+        let of_jitsi = self.features.get("aggregates").and_then(Value::as_object);
+        let count = of_rtcstats.map(Vec::len).or(of_jitsi.map(Map::len));
+        count.map(|count| count as u64)
+    }
+
+    /// See [`RecordRow::loss`].
+    pub(super) fn loss(&self) -> Option<f64> {
+        let shares = self.aggregates("trackAggregates").flat_map(|totals| {
+            let total = |member| totals.get(member).and_then(Value::as_f64);
+            let share = |lost: f64, all: f64| (all > 0.0).then(|| (lost / all).clamp(0.0, 1.0));
+            let received = total("totalReceivedPacketsLost")
+                .zip(total("totalPacketsReceived"))
+                .and_then(|(lost, received)| share(lost, lost.max(0.0) + received));
+            let sent = total("totalSentPacketsLost")
+                .zip(total("totalPacketsSent"))
+                .and_then(|(lost, sent)| share(lost, sent));
+            received.into_iter().chain(sent)
+        });
+        shares.max_by(f64::total_cmp)
+    }
+
+    /// See [`RecordRow::rtt_ms`].
+    pub(super) fn round_trip_time_ms(&self) -> Option<f64> {
+        /// From here on milliseconds, below seconds.
+        const MILLISECONDS: f64 = 10.0;
+        let connections = self
+            .rtcstats
+            .get("peerConnections")
+            .and_then(Value::as_array);
+        let of_checks = connections.into_iter().flatten().filter_map(|connection| {
+            let seconds = connection.get("averageStunRoundTripTime")?.as_f64()?;
+            Some(seconds * 1_000.0)
+        });
+        let of_reports = self
+            .aggregates("transportAggregates")
+            .filter_map(|transport| {
+                let mean = transport.get("meanRtt")?.as_f64()?;
+                let is_in_seconds = mean < MILLISECONDS;
+                // 0 is none.
+                (mean > 0.0).then_some(if is_in_seconds { mean * 1_000.0 } else { mean })
+            });
+        let worst = of_checks.max_by(f64::total_cmp);
+        worst.or_else(|| of_reports.max_by(f64::total_cmp))
+    }
+
+    /// A member of the aggregates of each peer connection.
+    fn aggregates(&self, member: &str) -> impl Iterator<Item = &Value> {
+        let connections = self.features.get("aggregates").and_then(Value::as_object);
+        let connections = connections.into_iter().flat_map(Map::values);
+        connections.filter_map(move |connection| connection.get(member))
+    }
+
+    fn browser(&self, member: &str) -> Option<&str> {
+        filled(self.features.get("browserInfo")?.get(member))
+    }
+
+    /// Who it was: without a name from elsewhere that of the identity.
+    fn user(&self) -> Option<&str> {
+        filled(self.session.get("user")).or_else(|| filled(self.metadata.get("ampUserId")))
+    }
+
+    /// What the record is found by.
+    pub(super) fn search_text(&self, name: &DumpName) -> SearchText {
+        let name = name.to_string();
+        let browser = [self.browser("name"), self.browser("version")];
+        let browser = browser.map(Option::unwrap_or_default).join(" ");
+        let parts = [
+            Some(name.as_str()),
+            self.user(),
+            filled(self.metadata.get("userId")),
+            filled(self.session.get("conference")),
+            filled(self.metadata.get("conferenceId")),
+            filled(self.metadata.get("conferenceUrl")),
+            filled(self.session.get("session")),
+            filled(self.session.get("clientId")),
+            Some(browser.trim()),
+        ];
+        SearchText::from_parts(parts.into_iter().flatten())
+    }
+
+    /// The record in a list.
+    pub(super) fn row(&self, name: DumpName, published: f64) -> RecordRow {
+        let times = self.times(published);
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let conference = filled(self.session.get("conference"))
+            .or_else(|| filled(self.metadata.get("conferenceId")))
+            .or_else(|| filled(self.metadata.get("conferenceUrl")));
+        let count = |member| self.session.get(member).and_then(Value::as_u64);
+        RecordRow {
+            name,
+            conference: text(conference),
+            user: text(self.user()),
+            display_name: text(filled(self.metadata.get("userId"))),
+            browser: text(self.browser("name")),
+            browser_version: text(self.browser("version")),
+            client: text(filled(self.session.get("clientId"))),
+            start_ms: times.started,
+            end_ms: Some(times.ended).filter(|time| time.is_finite()),
+            duration_ms: times.duration,
+            connections: self.connections(),
+            loss: self.loss(),
+            rtt_ms: self.round_trip_time_ms(),
+            bytes: count("bytes"),
+            events: count("events"),
+            published_ms: published,
+        }
+    }
+
     pub(super) fn is_selected(
         &self,
         name: &DumpName,
@@ -112,6 +226,13 @@ impl RecordSummary {
             && is("clientId", &query.client_id)
             && peer.is_none_or(|peer| self.peers().any(|other| other == peer))
     }
+}
+
+/// A text that is not empty.
+fn filled(value: Option<&Value>) -> Option<&str> {
+    value
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
 }
 
 /// The members of an object.
@@ -206,5 +327,73 @@ mod tests {
         assert!(!selects(Selection::Conference(text("u"))));
         assert!(selects(Selection::Session(name.session_id().clone())));
         assert!(selects(Selection::EndedBefore(5.1)) && !selects(Selection::EndedBefore(5.0)));
+    }
+
+    #[test]
+    fn loss_and_round_trip_time_are_those_of_the_worst_connection() {
+        let totals = |received: [f64; 2], sent: [f64; 2]| {
+            json!({
+                "totalReceivedPacketsLost": received[0], "totalPacketsReceived": received[1],
+                "totalSentPacketsLost": sent[0], "totalPacketsSent": sent[1],
+            })
+        };
+        for (aggregates, loss) in [
+            (json!({}), None),
+            (
+                json!({"a": {"trackAggregates": totals([0.0, 0.0], [0.0, 0.0])}}),
+                None,
+            ),
+            (
+                json!({"a": {"trackAggregates": totals([0.0, 9.0], [0.0, 0.0])}}),
+                Some(0.0),
+            ),
+            (
+                json!({"a": {"trackAggregates": totals([-3.0, 9.0], [0.0, 0.0])}}),
+                Some(0.0),
+            ),
+            (
+                json!({"a": {"trackAggregates": totals([5.0, 0.0], [0.0, 0.0])}}),
+                Some(1.0),
+            ),
+            (
+                json!({"a": {"trackAggregates": totals([1.0, 9.0], [9.0, 3.0])}}),
+                Some(1.0),
+            ),
+            (
+                json!({
+                    "a": {"trackAggregates": totals([1.0, 9.0], [1.0, 4.0])},
+                    "b": {"trackAggregates": totals([0.0, 9.0], [1.0, 2.0])},
+                    "c": {"trackAggregates": {"totalPacketsSent": 5, "totalSentPacketsLost": null}},
+                    "d": 7,
+                }),
+                Some(0.5),
+            ),
+        ] {
+            let parts = json!({"features": {"features": {"aggregates": aggregates}}});
+            assert_eq!(summary(&parts).loss(), loss, "{parts}");
+        }
+
+        let mean = |rtt: f64| json!({"transportAggregates": {"meanRtt": rtt}});
+        for (of_reports, of_checks, expected) in [
+            (json!({}), json!([]), None),
+            (json!({"a": mean(0.0)}), json!([{}]), None),
+            (
+                json!({"a": mean(0.25), "b": mean(0.5)}),
+                json!([{}]),
+                Some(500.0),
+            ),
+            (json!({"a": mean(250.0)}), json!([]), Some(250.0)),
+            (
+                json!({"a": mean(0.5)}),
+                json!([{"averageStunRoundTripTime": 0.125}, {"averageStunRoundTripTime": 0.0625}]),
+                Some(125.0),
+            ),
+        ] {
+            let parts = json!({
+                "features": {"features": {"aggregates": of_reports}},
+                "rtcstats": {"peerConnections": of_checks},
+            });
+            assert_eq!(summary(&parts).round_trip_time_ms(), expected, "{parts}");
+        }
     }
 }

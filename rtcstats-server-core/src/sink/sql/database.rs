@@ -164,36 +164,10 @@ impl Database {
         &self,
         query: &RecordQuery,
     ) -> Result<Vec<(DumpName, f64)>, Failure> {
-        let mut conditions = Vec::new();
-        let mut cells = vec![Cell::Integer(
-            i64::try_from(query.limit).unwrap_or(i64::MAX),
-        )];
-        for (condition, wanted) in [
-            ("user_id = ", &query.user),
-            ("conference = ", &query.conference),
-            ("application_session = ", &query.session),
-            ("client_id = ", &query.client_id),
-            (
-                "id IN (SELECT session FROM session_peers WHERE peer_id = ",
-                &query.peer_id,
-            ),
-        ] {
-            if let Some(wanted) = wanted {
-                cells.push(Cell::Text(without_zero(wanted)));
-                let end = if condition.contains('(') { ")" } else { "" };
-                conditions.push(format!("{condition}${}{end}", cells.len()));
-            }
-        }
-        let filter = match conditions.is_empty() {
-            true => String::new(),
-            false => format!("WHERE {}", conditions.join(" AND ")),
-        };
-        let published = match self.engine {
-            Engine::Sqlite(_) => "published_at",
-            Engine::Postgres(_) => {
-                "to_char(published_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')"
-            }
-        };
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let mut cells = vec![Cell::Integer(limit)];
+        let filter = filter(conditions(query, &mut cells));
+        let published = self.time_text("published_at");
         let sql = format!(
             "SELECT name, {published} FROM sessions {filter} \
             ORDER BY published_at DESC, id DESC LIMIT $1"
@@ -209,8 +183,31 @@ impl Database {
         rows.into_iter().map(entry).collect()
     }
 
+    /// A time as [`time::text`] spells it.
+    pub(super) fn time_text(&self, column: &str) -> String {
+        match self.engine {
+            Engine::Sqlite(_) => column.to_owned(),
+            Engine::Postgres(_) => {
+                format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')")
+            }
+        }
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
+    }
+
+    /// The first two columns of what a query yields, which are texts.
+    pub(super) async fn texts(
+        &self,
+        sql: String,
+        cells: &[Cell],
+    ) -> Result<Vec<(String, Option<String>)>, Failure> {
+        on!(self, engine => engine.texts(sql.clone(), cells))
+    }
+
     /// A text with the letters of ASCII in lower case.
-    fn lower(&self, column: &str) -> String {
+    pub(super) fn lower(&self, column: &str) -> String {
         match self.engine {
             Engine::Sqlite(_) => format!("lower({column})"),
             Engine::Postgres(_) => format!("lower({column} COLLATE \"C\")"),
@@ -232,6 +229,37 @@ impl Database {
     }
 }
 
-fn dump_name(text: String) -> Result<DumpName, Failure> {
+/// What is asked of the columns; the values are added to `cells`.
+pub(super) fn conditions(query: &RecordQuery, cells: &mut Vec<Cell>) -> Vec<String> {
+    let wanted = [
+        ("user_id = ", &query.user),
+        ("conference = ", &query.conference),
+        ("application_session = ", &query.session),
+        ("client_id = ", &query.client_id),
+        (
+            "id IN (SELECT session FROM session_peers WHERE peer_id = ",
+            &query.peer_id,
+        ),
+    ];
+    let mut conditions = Vec::new();
+    for (condition, wanted) in wanted {
+        if let Some(wanted) = wanted {
+            cells.push(Cell::Text(without_zero(wanted)));
+            let end = if condition.contains('(') { ")" } else { "" };
+            conditions.push(format!("{condition}${}{end}", cells.len()));
+        }
+    }
+    conditions
+}
+
+/// The clause of a query.
+pub(super) fn filter(conditions: Vec<String>) -> String {
+    match conditions.is_empty() {
+        true => String::new(),
+        false => format!("WHERE {}", conditions.join(" AND ")),
+    }
+}
+
+pub(super) fn dump_name(text: String) -> Result<DumpName, Failure> {
     text.parse().map_err(|_| Failure::Foreign(text))
 }

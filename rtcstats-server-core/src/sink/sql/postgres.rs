@@ -10,7 +10,10 @@ use sqlx::{AssertSqlSafe, Error, PgPool, Postgres, Row as _, SqlSafeStr};
 
 use super::rows::{Cell, RecordRows};
 use super::schema::{Kind, TABLES, Table};
-use super::{SqlSinkOptions, quoted};
+use super::{SqlSinkOptions, quoted, search};
+
+/// The migration that lists of sessions came with.
+const SEARCH: &str = include_str!("../../../migrations/postgres/0002_search.sql");
 
 /// A PostgreSQL database.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ impl Database {
             .connect_with(connect)
             .await?;
         migrate(&pool).await?;
+        fill(&pool).await?;
         let inserts = TABLES.iter().map(|table| insert(table).into()).collect();
         Ok(Self { pool, inserts })
     }
@@ -221,10 +225,26 @@ async fn migrate(pool: &PgPool) -> Result<(), Error> {
             false,
         )
     };
-    let migrator = Migrator::with_migrations(vec![migration(
-        1,
-        "records",
-        include_str!("../../../migrations/postgres/0001_records.sql"),
-    )]);
+    let migrator = Migrator::with_migrations(vec![
+        migration(
+            1,
+            "records",
+            include_str!("../../../migrations/postgres/0001_records.sql"),
+        ),
+        migration(2, "search", SEARCH),
+    ]);
     Ok(migrator.run(pool).await?)
+}
+
+/// Fills what lists of sessions need in the rows of a node that knew of no such columns, and was still running
+/// when the tables were brought up to date: the last node of a rolling upgrade finds all of them.
+async fn fill(pool: &PgPool) -> Result<(), Error> {
+    // What another node holds it is writing anew, or filling as well.
+    const WHICH: &str =
+        "id IN (SELECT id FROM sessions WHERE search_text IS NULL FOR UPDATE SKIP LOCKED)";
+    let Some(sql) = search::fill(SEARCH, WHICH) else {
+        return Ok(());
+    };
+    sqlx::query(AssertSqlSafe(sql)).execute(pool).await?;
+    Ok(())
 }

@@ -123,6 +123,16 @@ impl RecordRows {
             ("endedMs".to_owned(), times.ended.into()),
             ("durationMs".to_owned(), times.duration.into()),
             ("publishedMs".to_owned(), published.into()),
+            ("connections".to_owned(), summary.connections().into()),
+            ("packetLoss".to_owned(), summary.loss().into()),
+            (
+                "roundTripTimeMs".to_owned(),
+                summary.round_trip_time_ms().into(),
+            ),
+            (
+                "searchText".to_owned(),
+                summary.search_text(&self.name).as_str().into(),
+            ),
         ]);
         // `clientId` is another thing there.
         let mut metadata = summary.metadata.clone();

@@ -104,6 +104,10 @@ pub(super) static SESSIONS: Table = Table {
         column("resumes", "resumes", Integer),
         column("extractor_version", "extractorVersion", Text),
         column("published_at", "publishedMs", Time),
+        column("connections", "connections", Integer),
+        column("packet_loss", "packetLoss", Real),
+        column("round_trip_time_ms", "roundTripTimeMs", Real),
+        column("search_text", "searchText", Text),
     ],
 };
 
@@ -763,32 +767,44 @@ mod tests {
     use super::*;
 
     /// The columns of the tables that a migration makes, with their types.
-    fn migrated(sql: &str) -> BTreeMap<&str, Vec<(&str, &str)>> {
+    fn migrated<'a>(sql: &'a str, added: &'a str) -> BTreeMap<&'a str, Vec<(&'a str, &'a str)>> {
         let tables = sql.split("CREATE TABLE ").skip(1);
+        let tables = tables.map(|text| {
+            let (name, rest) = text.split_once(" (").unwrap();
+            let lines = rest.split_once(");").unwrap().0.lines();
+            let columns = lines.filter_map(|line| {
+                let mut words = line.trim().split([' ', ',']);
+                let name = words.next()?.trim_matches('"');
+                Some((name, words.next()?))
+            });
+            let columns = columns.filter(|(name, _)| *name != "PRIMARY");
+            (name, columns.collect())
+        });
+        let mut tables: BTreeMap<_, Vec<_>> = tables.collect();
+        for line in added.lines() {
+            let words = line.strip_prefix("ALTER TABLE ");
+            let Some((table, column)) = words.and_then(|words| words.split_once(" ADD COLUMN "))
+            else {
+                continue;
+            };
+            let mut words = column.split([' ', ';']);
+            let column = (words.next().unwrap(), words.next().unwrap());
+            tables.get_mut(table).unwrap().push(column);
+        }
         tables
-            .map(|text| {
-                let (name, rest) = text.split_once(" (").unwrap();
-                let lines = rest.split_once(");").unwrap().0.lines();
-                let columns = lines.filter_map(|line| {
-                    let mut words = line.trim().split([' ', ',']);
-                    let name = words.next()?.trim_matches('"');
-                    Some((name, words.next()?))
-                });
-                let columns = columns.filter(|(name, _)| *name != "PRIMARY");
-                (name, columns.collect())
-            })
-            .collect()
     }
 
     #[test]
     fn the_migrations_have_the_columns_that_are_written() {
-        for (sql, types) in [
+        for (sql, added, types) in [
             (
                 include_str!("../../../migrations/sqlite/0001_records.sql"),
+                include_str!("../../../migrations/sqlite/0002_search.sql"),
                 ["TEXT", "INTEGER", "REAL", "INTEGER", "TEXT", "TEXT", "TEXT"],
             ),
             (
                 include_str!("../../../migrations/postgres/0001_records.sql"),
+                include_str!("../../../migrations/postgres/0002_search.sql"),
                 [
                     "text",
                     "bigint",
@@ -800,7 +816,7 @@ mod tests {
                 ],
             ),
         ] {
-            let migrated = migrated(sql);
+            let migrated = migrated(sql, added);
             for table in TABLES {
                 let written: Vec<_> = table
                     .columns

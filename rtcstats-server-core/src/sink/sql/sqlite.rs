@@ -12,7 +12,10 @@ use sqlx::{AssertSqlSafe, Error, Row as _, SqlSafeStr, Sqlite, SqlitePool};
 
 use super::rows::{Cell, RecordRows};
 use super::schema::TABLES;
-use super::{SqlSinkOptions, quoted, time};
+use super::{SqlSinkOptions, quoted, search, time};
+
+/// The migration that lists of sessions came with.
+const SEARCH: &str = include_str!("../../../migrations/sqlite/0002_search.sql");
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ impl Database {
             .connect_with(connect)
             .await?;
         migrate(&pool).await?;
+        fill(&pool).await?;
         let inserts = TABLES.iter().map(|table| {
             let names: Vec<_> = table
                 .columns
@@ -142,11 +146,14 @@ async fn migrate(pool: &SqlitePool) -> Result<(), Error> {
             false,
         )
     };
-    let migrator = Migrator::with_migrations(vec![migration(
-        1,
-        "records",
-        include_str!("../../../migrations/sqlite/0001_records.sql"),
-    )]);
+    let migrator = Migrator::with_migrations(vec![
+        migration(
+            1,
+            "records",
+            include_str!("../../../migrations/sqlite/0001_records.sql"),
+        ),
+        migration(2, "search", SEARCH),
+    ]);
     // Nothing keeps other processes from migrating at the same time; the database lets one of them.
     const ATTEMPTS: u32 = 8;
     let mut attempt = 1;
@@ -160,4 +167,14 @@ async fn migrate(pool: &SqlitePool) -> Result<(), Error> {
         tokio::time::sleep(std::time::Duration::from_millis(50) * attempt).await;
         attempt += 1;
     }
+}
+
+/// Fills what lists of sessions need in the rows of a process that knew of no such columns, and was still running
+/// when the tables were brought up to date.
+async fn fill(pool: &SqlitePool) -> Result<(), Error> {
+    let Some(sql) = search::fill(SEARCH, "search_text IS NULL") else {
+        return Ok(());
+    };
+    sqlx::query(AssertSqlSafe(sql)).execute(pool).await?;
+    Ok(())
 }
