@@ -4,84 +4,16 @@ use std::io::Read;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::MultiGzDecoder;
-use rtcstats_server_core::{DumpName, Identifiers, RecordPart, RecordQuery, SinkError};
-use serde::{Deserialize, Serialize};
+use rtcstats_server_core::{DumpName, RecordPart};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::state::AppState;
-
-/// Finished sessions listed at once, unless asked for another number.
-const DEFAULT_LIMIT: usize = 1_000;
-
-/// What can be asked of the list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ListQuery {
-    limit: Option<usize>,
-    user: Option<String>,
-    conference: Option<String>,
-    session: Option<String>,
-    client_id: Option<String>,
-    peer_id: Option<String>,
-}
-
-impl From<ListQuery> for RecordQuery {
-    fn from(query: ListQuery) -> Self {
-        Self {
-            user: query.user,
-            conference: query.conference,
-            session: query.session,
-            client_id: query.client_id,
-            peer_id: query.peer_id,
-            ..Self::last(query.limit.unwrap_or(DEFAULT_LIMIT))
-        }
-    }
-}
-
-/// Whether an open session is what is asked for.
-fn is_wanted(query: &RecordQuery, identifiers: &Identifiers) -> bool {
-    let is = |own: &Option<String>, wanted: &Option<String>| wanted.is_none() || own == wanted;
-    let peer = query.peer_id.as_ref();
-    is(&identifiers.user, &query.user)
-        && is(&identifiers.conference, &query.conference)
-        && is(&identifiers.session, &query.session)
-        && is(&identifiers.client_id, &query.client_id)
-        && peer.is_none_or(|peer| identifiers.peer_ids.contains(peer))
-}
-
-/// `GET /api/sessions?limit=…`: sessions that are open, then the finished ones, the latest first; only
-/// those of a `user`, `conference`, `session`, `clientId` or `peerId`, where they are given.
-pub(crate) async fn sessions(
-    State(state): State<AppState>,
-    Query(query): Query<ListQuery>,
-) -> Response {
-    match list(&state, query.into()).await {
-        Ok(sessions) => Json(json!({ "sessions": sessions })).into_response(),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-/// Open and finished sessions.
-async fn list(state: &AppState, query: RecordQuery) -> Result<Vec<Value>, SinkError> {
-    let mut open = state.runtime.sessions();
-    open.retain(|session| is_wanted(&query, &session.facts.identifiers));
-    let mut sessions: Vec<Value> = open.iter().map(to_value).collect();
-    let finished = state.records.latest(&query).await?;
-    sessions.extend(finished.iter().map(|record| {
-        json!({ "id": record.name, "state": "finished", "finishedMs": record.modified_ms.round() as u64 })
-    }));
-    Ok(sessions)
-}
-
-/// The sessions of the page.
-pub(crate) async fn latest(state: &AppState, limit: usize) -> Result<Vec<Value>, SinkError> {
-    list(state, RecordQuery::last(limit)).await
-}
+use crate::server::state::AppState;
 
 /// `GET /api/sessions/{id}`: the features as of now, or of the whole session when it is over.
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
@@ -92,7 +24,7 @@ pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String
 }
 
 /// A session with its features.
-pub(crate) async fn find(state: &AppState, id: &str) -> Option<Value> {
+async fn find(state: &AppState, id: &str) -> Option<Value> {
     let name: DumpName = id.parse().ok()?;
     if let Some(summary) = state
         .runtime
@@ -146,7 +78,7 @@ pub(crate) async fn dump(
     }
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok());

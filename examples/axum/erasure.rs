@@ -10,8 +10,8 @@ use rtcstats_server_core::Selection;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::failure;
-use crate::state::AppState;
+use crate::server::api::failure;
+use crate::server::state::AppState;
 
 /// Whose data.
 #[derive(Deserialize)]

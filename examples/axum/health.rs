@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::state::AppState;
+use crate::server::state::AppState;
 
 /// `GET /healthz`: 200 while new clients should come here, 503 otherwise, each with what is not as it should be.
 /// With the query `live`: 200, as `/livez`.

@@ -10,8 +10,8 @@ use axum::serve;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::options::Options;
-use crate::patience::Patience;
+use crate::server::options::Options;
+use crate::server::patience::Patience;
 
 /// Listens as the options say.
 pub(crate) struct Listener {
@@ -88,6 +88,8 @@ impl SocketStream {
     fn note_written(&mut self, bytes: &[u8]) {
         if bytes.starts_with(b"HTTP/1.1 101") {
             self.patience = None;
+        } else if bytes == b"HTTP/1.1 100 Continue\r\n\r\n" {
+            // The body is still to come, whose time it is. With an answer behind it the request is over.
         } else if let Some(patience) = &mut self.patience {
             patience.begin_again();
         }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
-use crate::state::AppState;
+use crate::server::state::AppState;
 
 /// Counters and gauges in Prometheus' text format.
 pub(crate) async fn metrics(State(state): State<AppState>) -> Response {

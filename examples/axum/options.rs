@@ -6,6 +6,7 @@ mod journal;
 mod limits;
 mod privacy;
 mod retention;
+mod rtcscope;
 mod sinks;
 mod stores;
 
@@ -21,13 +22,14 @@ pub(crate) use journal::{JournalOptions, OpenJournal};
 pub(crate) use limits::LimitOptions;
 pub(crate) use privacy::PrivacyOptions;
 pub(crate) use retention::RetentionOptions;
+pub(crate) use rtcscope::ScopeOptions;
 pub(crate) use sinks::SinkOptions;
 pub(crate) use stores::{OpenArchive, StoreOptions};
 
 /// Receives the telemetry of WebRTC clients, keeps dumps of their sessions, and extracts features.
 #[derive(Parser)]
 #[command(name = "axum", version)]
-pub(crate) struct Options {
+pub struct Options {
     /// Where to listen.
     #[arg(long, env = "RTCSTATS_LISTEN", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
@@ -47,6 +49,9 @@ pub(crate) struct Options {
 
     #[command(flatten, next_help_heading = "Retention")]
     pub(crate) retention: RetentionOptions,
+
+    #[command(flatten, next_help_heading = "Graphs")]
+    pub(crate) scope: ScopeOptions,
 
     #[command(flatten, next_help_heading = "Clients and features")]
     pub(crate) clients: ClientOptions,

@@ -2,17 +2,28 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rtcstats_features::series::SeriesOptions;
 use rtcstats_server_core::{FeatureSink, RecordStore, Runtime, RuntimeOptions};
 
-use crate::options::{OpenArchive, OpenJournal, Options};
+use crate::server::options::{OpenArchive, OpenJournal, Options};
+use crate::server::rtcscope::{Scope, WithoutSeries};
+use crate::server::sessions::OpenSessions;
+use crate::server::view::Turns;
 
 /// The running server, and where the records of finished sessions are looked up.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) runtime: Runtime,
     pub(crate) records: Arc<dyn RecordStore>,
+    pub(crate) open_sessions: Arc<OpenSessions>,
+    /// Points of calls, if they are kept.
+    pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) admin_token: Option<Arc<str>>,
+    pub(crate) turns: Turns,
+    pub(crate) max_upload_bytes: u64,
+    pub(crate) request_patience: Duration,
     pub(crate) max_message_bytes: usize,
     pub(crate) read_buffer_bytes: usize,
 }
@@ -28,6 +39,12 @@ impl AppState {
         let sinks = options
             .sinks
             .open(&options.data, environment, links)
+            .await?;
+        let authorizer = options.access.authorizer()?;
+        let has_other_nodes = options.journal.journal.is_some();
+        let scope = options
+            .scope
+            .open(&options.data, has_other_nodes, authorizer)
             .await?;
         let limits = &options.limits;
         let OpenJournal { journal, cluster } = options
@@ -46,19 +63,34 @@ impl AppState {
             .environment
             .clone_from(&options.clients.environment);
         runtime_options.feature_sets = options.clients.feature_sets();
-        runtime_options.series = options.sinks.series();
         runtime_options.retention = options.retention.retention();
         // Uploads are answered when the first sink has their records.
         runtime_options
             .sinks
             .push(Arc::clone(&records) as Arc<dyn FeatureSink>);
         runtime_options.sinks.extend(sinks);
+        runtime_options.series = options.sinks.series();
+        if let Some(scope) = &scope {
+            if runtime_options.series.is_none() {
+                runtime_options.series = Some(SeriesOptions::default());
+                let sinks = runtime_options.sinks.drain(..);
+                runtime_options.sinks = sinks
+                    .map(|sink| Arc::new(WithoutSeries(sink)) as Arc<dyn FeatureSink>)
+                    .collect();
+            }
+            runtime_options.sinks.push(scope.sink());
+        }
         let (runtime, recovery) = Runtime::start(runtime_options).await?;
         tracing::info!(?recovery, "sessions recovered");
         Ok(Self {
             runtime,
             records,
+            open_sessions: Arc::default(),
+            scope,
             admin_token: options.access.admin_token.as_deref().map(Arc::from),
+            turns: Turns::default(),
+            max_upload_bytes: limits.max_upload_bytes,
+            request_patience: limits.request_patience,
             max_message_bytes: limits.max_message_bytes,
             read_buffer_bytes: limits.read_buffer_bytes.into(),
         })

@@ -11,15 +11,15 @@ use rtcstats_server_core::{Upgrade, UploadError, UploadReceiver};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::state::AppState;
-use crate::websocket::details;
+use crate::server::state::AppState;
+use crate::server::websocket::details;
 
 /// How long a body may make no progress.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a body may take in all. A few that trickle in would otherwise keep all others out, and a
 /// shutdown waiting.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// `POST` of a form with a dump, on the path of uploads.
 pub(crate) async fn upload(State(state): State<AppState>, request: Request) -> Response {
@@ -76,7 +76,7 @@ async fn receive(
     Ok(())
 }
 
-async fn discard(body: &mut BodyDataStream) {
+pub(crate) async fn discard(body: &mut BodyDataStream) {
     const MOST_BYTES: usize = 64 << 20;
     let mut bytes = 0;
     while let Some(Ok(chunk)) = body.next().await {

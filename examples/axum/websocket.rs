@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use rtcstats_server_core::{Outgoing, Refusal, Socket, Upgrade};
 use tokio::time::timeout;
 
-use crate::state::AppState;
+use crate::server::state::AppState;
 
 /// How long a peer may take to read what it is sent.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);

@@ -7,7 +7,8 @@ use rtcstats_proto::Generation;
 /// Generations, uploads, features.
 #[derive(Args)]
 pub(crate) struct ClientOptions {
-    /// Take uploads of dumps on this path, such as /upload; without it there are none.
+    /// Take uploads of dumps on this path, such as /upload, from clients and other servers. The page /import stores
+    /// dumps without it.
     #[arg(long, env = "RTCSTATS_UPLOAD_PATH", value_name = "PATH", value_parser = parse_path)]
     pub(crate) upload_path: Option<String>,
 

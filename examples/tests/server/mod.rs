@@ -233,6 +233,15 @@ impl Client {
         }
     }
 
+    /// Sends one event, as JSON text.
+    pub(crate) async fn send_event(&mut self, event: &str) {
+        let frame = serde_json::json!({
+            "statsSessionId": self.id, "type": "stats-entry", "data": event,
+        });
+        let message = Message::text(frame.to_string());
+        self.socket.send(message).await.unwrap();
+    }
+
     /// Reads until this number is acknowledged.
     pub(crate) async fn until_acknowledged(&mut self, number: u64) {
         while self.acknowledged < number {
