@@ -10,7 +10,7 @@ use rtcstats_proto::dump::{Format, LineReader};
 use rtcstats_proto::privacy::{Anonymizer, Mode, Obfuscator};
 use rtcstats_proto::{Generation, Limits};
 
-use crate::{input, report};
+use crate::{UsageError, input, report};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: rtcstats anonymize webrtc_internals_dump.txt > shareable.txt")]
@@ -69,7 +69,7 @@ pub(crate) fn anonymize(arguments: &AnonymizeArguments) -> Result<ExitCode, Box<
     };
     if arguments.labels {
         if arguments.mode != AnonymizeMode::Strict {
-            return Err("--labels needs --mode strict".into());
+            return Err(UsageError("--labels needs --mode strict".to_owned()).into());
         }
         anonymizer = anonymizer.masking_labels();
     }

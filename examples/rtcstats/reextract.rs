@@ -29,8 +29,9 @@ use crate::report;
   rtcstats reextract --archive s3://bucket/dumps --database postgres://host/rtcstats --from 30d
   rtcstats reextract --archive s3://bucket/dumps --queue nats://host --from 2025-01-01 --to 2025-02-01
 
-The rows of each dump are replaced at once; those of a dump that fails stay as they are. What only the
-server knew of a session, such as its token, is kept from the rows before."
+The rows of each dump are replaced at once; those of a dump that fails stay as
+they are. What only the server knew of a session, such as its token, is kept
+from the rows before."
 )]
 pub(crate) struct Arguments {
     /// Where the dumps are: a directory of the server, or the URL of an object store.
