@@ -3,7 +3,8 @@ import { accessSync, constants } from 'node:fs';
 
 import { chromium } from 'playwright-core';
 
-const FLAGS = [
+/** Flags of the browser. */
+export const FLAGS = [
     '--headless=new',
     '--no-sandbox',
     '--disable-gpu',

@@ -192,7 +192,7 @@ async fn a_5_0_session_is_stored_masked_and_found_by_its_names() {
     assert!(dump[4].contains("203.0.113.x"), "{}", dump[4]);
     assert!(dump[5].starts_with("[\"close\",null,1005,"), "{}", dump[5]);
     let others = server.json("/api/sessions?clientId=you").await;
-    assert_eq!(others, json!({ "sessions": [] }));
+    assert_eq!(others, json!({ "total": 0, "sessions": [] }));
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn a_refused_token_closes_the_socket_and_forbids_the_upload() {
     );
     assert_eq!(
         server.json("/api/sessions").await,
-        json!({ "sessions": [] })
+        json!({ "total": 0, "sessions": [] })
     );
 }
 

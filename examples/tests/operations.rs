@@ -4,9 +4,13 @@
 
 mod server;
 
+use std::time::Duration;
+
 use rtcstats_proto::sequence_number_of;
 use serde_json::{Value, json};
 use server::{Client, Server, refusal, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn numbers(dump: &[String]) -> Vec<u64> {
     dump.iter()
@@ -79,6 +83,10 @@ fn a_store_that_cannot_be_opened_is_named_at_the_start() {
         (["--archive-setting", "endpoint"], "region=eu-central-1"),
         (["--journal", "http://host"], "nats://host:4222"),
         (["--role", "ingest"], "--journal"),
+        (
+            ["--journal=nats://127.0.0.1:1", "--scope-store=sqlite"],
+            "--scope-store sqlite",
+        ),
         (["--keep-dumps", "soon"], "--keep-dumps"),
         (["--influxdb", "no url"], "influxdb"),
     ] {
@@ -150,7 +158,11 @@ async fn the_data_of_a_user_is_deleted_everywhere_by_who_has_the_token() {
     assert_eq!(answer["report"]["sessions"], json!(["a", "a2"]));
     assert_eq!(
         answer["report"]["sinks"],
-        json!([{ "sink": "sql", "outcome": { "erased": 1 } }])
+        json!([
+            { "sink": "sql", "outcome": { "erased": 1 } },
+            // It had no reports, and so there are no points.
+            { "sink": "rtcscope", "outcome": { "erased": 0 } },
+        ])
     );
     assert_eq!(open.closed().await, 3001);
     let left = server.finished("", 1).await;
@@ -202,4 +214,23 @@ async fn an_interrupt_ends_it_quickly_and_in_good_order() {
     server.signal("INT");
     assert_eq!(client.closed().await, 1001);
     assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_body_that_was_asked_for_may_take_longer_than_a_head() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--request-patience", "300ms"]);
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let head = "POST /api/import HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\
+                Expect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(go_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    // Twice what a head may take.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    stream.write_all(b"no dump\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }

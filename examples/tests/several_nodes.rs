@@ -124,4 +124,10 @@ async fn data_is_deleted_from_another_node_than_the_one_that_has_it() {
     assert_eq!(numbers(&second.dump("b").await).len(), 9);
     let (status, _) = second.request("GET", "/api/sessions/a/dump", &[]).await;
     assert_eq!(status, 404);
+    // No node has a file of its own that the others could not delete from.
+    for (node, name) in [(&first, "first"), (&second, "second")] {
+        assert!(!stores.data(name).join("rtcscope.db").exists());
+        let (status, _) = node.request("GET", "/v1/series/", &[]).await;
+        assert_eq!(status, 404);
+    }
 }
