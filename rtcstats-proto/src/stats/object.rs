@@ -266,4 +266,10 @@ impl<'a> Iterator for Members<'a> {
         self.position += 1;
         Some((stats.names.text(*name), stats.texts.value(value)))
     }
+
+    /// Goes there at once.
+    fn nth(&mut self, count: usize) -> Option<Self::Item> {
+        self.position = self.position.saturating_add(count);
+        self.next()
+    }
 }
